@@ -1,0 +1,124 @@
+import { VerificationError, type ErrorFacts } from "./errors.js";
+import { GENESIS_HASH, MAX_RECORD_BYTES, type Head } from "./event.js";
+import { eventHashOfSlice } from "./hash.js";
+import { EVENT_START, EVENT_TAIL, MalformedRecord, viewRecord, type RecordView } from "./record-view.js";
+
+/** Where a line was found: for the facts of an error, and for what only some stores can judge. */
+export interface LineOrigin {
+  /** The seq that the object's key names, for the first record of an object. */
+  readonly keySeq?: number | undefined;
+  /** The line is the last of a file and has no newline: if it is incomplete it is torn, not malformed. */
+  readonly unterminated?: boolean | undefined;
+  readonly facts?: ErrorFacts | undefined;
+}
+
+/**
+ * The verdicts on a log's records, in docs/SPEC.md's order; the first that applies is thrown. Feed it every record in
+ * order of storage. Everything that verifies records goes through here: reads, `verify`, `copy`, and (with `checkAlone`) the appender's look at the tail.
+ */
+export class ChainWalk {
+  #seq: number;
+  #hash: string;
+
+  /** `after`: the record that the first one must link to; seq −1 with 64 zeros at the beginning. */
+  constructor(after: Head = { seq: -1, hash: GENESIS_HASH }) {
+    this.#seq = after.seq;
+    this.#hash = after.hash;
+  }
+
+  /** The last good record. */
+  get head(): Head {
+    return { seq: this.#seq, hash: this.#hash };
+  }
+
+  /** @throws VerificationError */
+  accept(line: Buffer, origin: LineOrigin = {}): RecordView {
+    const seq = this.#seq + 1;
+    const view = viewInPlace(line, seq, origin);
+    if (view.prevHash !== this.#hash) throw unlinked(view, seq, this.#hash, origin);
+    checkHash(view, seq, origin);
+    if (view.seq !== seq) throw wrongSeq(view, seq, origin);
+    this.#seq = seq;
+    this.#hash = view.eventHash;
+    return view;
+  }
+}
+
+/** Checks one record on its own: form, place, own hash and seq; not its link. @throws VerificationError */
+export function checkAlone(line: Buffer, seq: number, origin: LineOrigin = {}): RecordView {
+  const view = viewInPlace(line, seq, origin);
+  checkHash(view, seq, origin);
+  if (view.seq !== seq) throw wrongSeq(view, seq, origin);
+  return view;
+}
+
+function viewInPlace(line: Buffer, seq: number, origin: LineOrigin): RecordView {
+  const view = wellFormed(line, seq, origin);
+  if (origin.keySeq !== undefined && view.seq !== origin.keySeq) {
+    const at = { seq, expected: origin.keySeq, actual: view.seq };
+    throw new VerificationError("MISPLACED", at, `the object under the key of seq ${String(origin.keySeq)} holds seq ${String(view.seq)}`, evidence(origin));
+  }
+  return view;
+}
+
+function wellFormed(line: Buffer, seq: number, origin: LineOrigin): RecordView {
+  if (line.length > MAX_RECORD_BYTES) {
+    const at = { seq, expected: MAX_RECORD_BYTES, actual: line.length };
+    throw new VerificationError("MALFORMED", at, `record ${String(seq)} is malformed: ${String(line.length)} bytes, at most ${String(MAX_RECORD_BYTES)} are allowed`, evidence(origin));
+  }
+  try {
+    return viewRecord(line);
+  } catch (error) {
+    if (!(error instanceof MalformedRecord)) throw error;
+    if (origin.unterminated && (error.incomplete || endsInNuls(line))) throw tornTail(seq, line.length, origin.facts);
+    const at = { seq, expected: "one record in strict JSON", actual: error.message };
+    throw new VerificationError("MALFORMED", at, `record ${String(seq)} is malformed: ${error.message}`, evidence(origin));
+  }
+}
+
+/** A crash may leave the end of a file as zeros: everything from the first NUL on is NUL. */
+function endsInNuls(line: Buffer): boolean {
+  const first = line.indexOf(0);
+  return first >= 0 && line.subarray(first).every((byte) => byte === 0);
+}
+
+export function tornTail(seq: number, bytes: number, facts?: ErrorFacts): VerificationError {
+  const at = { seq, expected: "a complete line", actual: `${String(bytes)} bytes of an unfinished write` };
+  return new VerificationError("TORN_TAIL", at, `the log ends in an unfinished write where record ${String(seq)} would stand`, {
+    ...(facts && { facts }),
+    hint: "a writer died in the middle of a write that was never acknowledged; the next append sets the bytes aside in a side file and goes on",
+  });
+}
+
+function unlinked(view: RecordView, seq: number, hash: string, origin: LineOrigin): VerificationError {
+  if (view.seq !== seq) return wrongSeq(view, seq, origin);
+  const message = `record ${String(seq)} does not link to the record before it: it, or that record, was changed`;
+  return new VerificationError("CHAIN_BROKEN", { seq, expected: hash, actual: view.prevHash }, message, evidence(origin));
+}
+
+function wrongSeq(view: RecordView, seq: number, origin: LineOrigin): VerificationError {
+  return view.seq > seq ? gap(seq, view.seq, origin) : duplicate(view, seq, origin);
+}
+
+/** Where `seq` belongs stands `actual`, a later record. */
+export function gap(seq: number, actual: number, origin: LineOrigin = {}): VerificationError {
+  const message = `record ${String(seq)} is missing: seq ${String(actual)} stands in its place`;
+  return new VerificationError("GAP", { seq, expected: seq, actual }, message, evidence(origin));
+}
+
+function duplicate(view: RecordView, seq: number, origin: LineOrigin): VerificationError {
+  const message = `where record ${String(seq)} belongs, seq ${String(view.seq)} stands again`;
+  return new VerificationError("DUPLICATE", { seq, expected: seq, actual: view.seq }, message, evidence(origin));
+}
+
+function checkHash(view: RecordView, seq: number, origin: LineOrigin): void {
+  const recomputed = eventHashOfSlice(view.prevHash, view.bytes, EVENT_START, view.bytes.length - EVENT_TAIL);
+  if (recomputed === view.eventHash) return;
+  const at = { seq, expected: view.eventHash, actual: recomputed };
+  throw new VerificationError("HASH_MISMATCH", at, `record ${String(seq)} was changed: its content does not have the hash it states`, evidence(origin));
+}
+
+function evidence(origin: LineOrigin): { facts?: ErrorFacts; hint: string } {
+  const hint = "the log was changed after it was written, or copied badly: keep it as it is and compare it with a backup or a copy";
+  return origin.facts ? { facts: origin.facts, hint } : { hint };
+}

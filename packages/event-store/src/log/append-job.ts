@@ -1,0 +1,25 @@
+import type { Head, StoredRecord } from "../core/event.js";
+
+/** What is to be appended: records are made for the tail they will stand behind, again after each lost race. */
+export interface AppendJob {
+  /** 1 to 1000 records that follow `tail`; may throw to refuse the job, which then writes nothing. */
+  readonly recordsAfter: (tail: Head) => readonly StoredRecord[];
+  /** Commit only behind this hash. */
+  readonly expectedPrevHash?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type AppendOutcome = { readonly records: readonly StoredRecord[] } | { readonly conflict: Head };
+
+/** The writing side of a log, whatever keeps its bytes. */
+export interface LogWriter {
+  /** Atomic and durable once it returns. @throws as `EventStore.append` */
+  append(job: AppendJob): Promise<AppendOutcome>;
+  /** Finds out what became of an append that ended in COMMIT_UNKNOWN. */
+  settle(): Promise<{ readonly committed: boolean; readonly end: Head } | null>;
+  /** The log's last record now, asked of the backend. */
+  head(): Promise<Head>;
+  /** Sets the stored head to the log's last record, whatever it says. */
+  resetHead(): Promise<{ readonly before: Head | null; readonly after: Head }>;
+  close(): Promise<void>;
+}

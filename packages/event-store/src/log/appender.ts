@@ -1,0 +1,186 @@
+import { ChainWalk } from "../core/chain.js";
+import { CommitUnknownError, EventStoreError } from "../core/errors.js";
+import type { Head, StoredRecord } from "../core/event.js";
+import { backOff, type Runtime } from "../system/runtime.js";
+import type { AppendJob, AppendOutcome } from "./append-job.js";
+import { objectBody, verifyObject } from "./event-object.js";
+import type { HeadKeeper } from "./head-keeper.js";
+import { PUT_ID, proveBackend } from "./proof.js";
+import { advanceTail, factsOf, findTail, type LogOnObjects } from "./tail.js";
+import { abortedError, Turns } from "./turns.js";
+
+/** One object on its way, byte for byte and with one id, however often it is put. */
+interface Attempt {
+  readonly key: string;
+  readonly keySeq: number;
+  readonly body: Buffer;
+  readonly putId: string;
+  readonly before: Head;
+  readonly end: Head;
+}
+
+type Fate = { readonly stored: true } | { readonly stored: false; readonly winner: Buffer };
+
+/** Races lost by stepping record by record, before the tail is looked for by LIST. */
+const STEPS_BEFORE_LIST = 4;
+
+/**
+ * Appends to a log by one compare-and-swap per object: a put of the next seq's key that fails if the key exists. Exactly
+ * one put is in flight per log; nothing is ever put behind a put whose outcome is open (docs/SPEC.md, "Append"; the table of answers is
+ * in docs/ARCHITECTURE.md).
+ */
+export class Appender {
+  readonly #log: LogOnObjects;
+  readonly #head: HeadKeeper | null;
+  readonly #runtime: Runtime;
+  readonly #timeoutMs: number;
+  readonly #prove: boolean;
+  readonly #turns = new Turns();
+  /** The verified last record, as far as this process knows. Others may have appended behind it. */
+  #tail: Head | null = null;
+  /** A put whose outcome is unknown: settled before anything else is put. */
+  #open: Attempt | null = null;
+
+  constructor(log: LogOnObjects, options: { head: HeadKeeper | null; runtime: Runtime; timeoutMs: number; prove: boolean }) {
+    this.#log = log;
+    this.#head = options.head;
+    this.#runtime = options.runtime;
+    this.#timeoutMs = options.timeoutMs;
+    this.#prove = options.prove;
+  }
+
+  /** The last record this process has seen; null before the first append. */
+  get tail(): Head | null {
+    return this.#tail;
+  }
+
+  append(job: AppendJob): Promise<AppendOutcome> {
+    return this.#turns.run(() => this.#append(job), job.signal);
+  }
+
+  settle(): Promise<{ committed: boolean; end: Head } | null> {
+    return this.#turns.run(() => this.#settle());
+  }
+
+  /** When all appends begun so far have ended. */
+  idle(): Promise<void> {
+    return this.#turns.idle();
+  }
+
+  /** Forgets the tail: it is looked for again. */
+  reset(): void {
+    this.#tail = null;
+  }
+
+  async #append(job: AppendJob): Promise<AppendOutcome> {
+    const { signal } = job;
+    if (signal?.aborted) throw abortedError(signal);
+    if (this.#prove) await proveBackend(this.#log.objects, this.#log.keys, this.#runtime, this.#timeoutMs);
+    await this.#settle();
+    const until = this.#runtime.elapsed() + this.#timeoutMs;
+    let fresh = this.#tail === null;
+    let tail = (this.#tail ??= await findTail(this.#log, signal));
+    for (let races = 0; ; ) {
+      if (job.expectedPrevHash !== undefined && job.expectedPrevHash !== tail.hash) {
+        // A cached tail may be old: no conflict before the log itself was asked.
+        if (fresh) return { conflict: tail };
+        tail = this.#tail = await advanceTail(this.#log, tail, signal);
+        fresh = true;
+        continue;
+      }
+      const attempt = this.#attempt(job, tail);
+      const fate = await this.#put(attempt, until, signal);
+      if (fate.stored) {
+        this.#committed(attempt.end);
+        return { records: attempt.records };
+      }
+      tail = this.#tail = this.#stepTo(attempt, fate.winner);
+      races++;
+      fresh = false;
+      if (job.expectedPrevHash !== undefined) continue;
+      if (races % STEPS_BEFORE_LIST === 0) tail = this.#tail = await advanceTail(this.#log, tail, signal);
+      await this.#pause(races, until, tail, signal);
+    }
+  }
+
+  #attempt(job: AppendJob, tail: Head): Attempt & { readonly records: readonly StoredRecord[] } {
+    const records = job.recordsAfter(tail);
+    const [first, last] = [records[0], records.at(-1)];
+    if (!first || !last) throw new EventStoreError("INVALID_CONFIG", "nothing to append");
+    const end = { seq: last.seq, hash: last.eventHash };
+    const key = this.#log.keys.event(first.seq);
+    return { records, key, keySeq: first.seq, body: objectBody(records), putId: this.#runtime.id(), before: tail, end };
+  }
+
+  /** Puts the very same bytes until it is known whether they were stored. @throws CommitUnknownError; BackendError when certainly nothing was stored */
+  async #put(attempt: Attempt, until: number, signal?: AbortSignal): Promise<Fate> {
+    let uncertain = this.#open === attempt;
+    const unknown = (cause: unknown): CommitUnknownError => {
+      this.#open = attempt;
+      return new CommitUnknownError(attempt.end.seq, attempt.end.hash, { facts: factsOf(this.#log, attempt.key), cause });
+    };
+    for (let tries = 0; ; tries++) {
+      const answer = await this.#putOnce(attempt, signal).catch((error: unknown) => {
+        // A definite refusal of this try says nothing about an earlier one that got no answer.
+        throw uncertain ? unknown(error) : error;
+      });
+      if (answer.outcome === "stored") return { stored: true };
+      if (answer.outcome === "exists") {
+        // Even a first 412 may be our own: the request can have been delivered twice. Only the put-id tells.
+        const found = await this.#log.objects.get(attempt.key, { signal }).catch((error: unknown) => {
+          throw unknown(error);
+        });
+        if (found) return found.metadata[PUT_ID] === attempt.putId ? { stored: true } : { stored: false, winner: found.body };
+        uncertain = true;
+      } else {
+        uncertain ||= answer.sent;
+      }
+      const cause = answer.outcome === "unknown" ? answer.cause : null;
+      const pause = Math.max((answer.outcome === "unknown" && answer.retryAfterMs) || 0, backOff(this.#runtime, tries, 50, 2000));
+      if (signal?.aborted || this.#runtime.elapsed() + pause > until) {
+        if (uncertain) throw unknown(signal?.aborted ? signal.reason : cause);
+        throw signal?.aborted ? abortedError(signal) : cause;
+      }
+      await this.#runtime.sleep(pause, signal);
+    }
+  }
+
+  #putOnce(attempt: Attempt, signal?: AbortSignal): ReturnType<LogOnObjects["objects"]["putIfAbsent"]> {
+    return this.#log.objects.putIfAbsent(attempt.key, attempt.body, { metadata: { [PUT_ID]: attempt.putId }, signal });
+  }
+
+  async #settle(): Promise<{ committed: boolean; end: Head } | null> {
+    const attempt = this.#open;
+    if (attempt === null) return null;
+    const fate = await this.#put(attempt, this.#runtime.elapsed() + this.#timeoutMs);
+    this.#open = null;
+    if (fate.stored) this.#committed(attempt.end);
+    else this.#tail = this.#stepTo(attempt, fate.winner);
+    return { committed: fate.stored, end: attempt.end };
+  }
+
+  #committed(end: Head): void {
+    this.#tail = end;
+    this.#head?.note(end);
+  }
+
+  /** The tail behind the object that won: its records must link to the tail that we both saw. @throws VerificationError */
+  #stepTo(attempt: Attempt, winner: Buffer): Head {
+    const chain = new ChainWalk(attempt.before);
+    for (const record of verifyObject(chain, winner, attempt.keySeq, factsOf(this.#log, attempt.key))) void record;
+    return chain.head;
+  }
+
+  /** Before the next try behind a winner. */
+  async #pause(races: number, until: number, tail: Head, signal?: AbortSignal): Promise<void> {
+    const pause = backOff(this.#runtime, Math.min(races, 5), 2, 100);
+    if (signal?.aborted) throw abortedError(signal);
+    if (this.#runtime.elapsed() + pause > until) {
+      throw new EventStoreError("CONTENTION", `other writers won ${String(races)} races for the next seq until the deadline; nothing was written`, {
+        facts: { ...factsOf(this.#log, this.#log.keys.event(tail.seq + 1)), seq: tail.seq + 1 },
+        hint: "try again, or let fewer processes write to one log",
+      });
+    }
+    await this.#runtime.sleep(pause, signal);
+  }
+}

@@ -1,0 +1,53 @@
+import { ConfigError } from "../core/errors.js";
+import { MAX_SEQ } from "../core/event.js";
+
+const EVENT_NAME = /^[0-9]{10}\.json$/;
+
+/**
+ * The one place where sequence numbers and names become object keys, and back (docs/SPEC.md, "Keys"):
+ * `{prefix}/{seq:010d}.json` is an event object; everything else of ours has a name that begins with `_`.
+ */
+export class LogKeys {
+  /** What all keys of this log begin with: the prefix and a slash; empty for a log at the root of a bucket. */
+  readonly root: string;
+  /** The head hint. */
+  readonly head: string;
+  /** What the backend is proved on. */
+  readonly probe: string;
+  /** Sorts behind every event key. */
+  readonly #lastEvent: string;
+
+  /** A trailing slash of `prefix` does not count. @throws ConfigError */
+  constructor(prefix: string, headKey?: string) {
+    const trimmed = prefix.replace(/\/+$/, "");
+    if (!trimmed.isWellFormed() || Buffer.byteLength(trimmed) > 900) {
+      throw new ConfigError("the prefix is not usable as part of a key", { hint: "a prefix is well-formed text of at most 900 bytes" });
+    }
+    this.root = trimmed === "" ? "" : `${trimmed}/`;
+    this.head = headKey ?? `${this.root}_head.json`;
+    this.probe = `${this.root}_probe.json`;
+    this.#lastEvent = this.event(MAX_SEQ);
+    if (this.seqOf(this.head) !== null) throw new ConfigError(`the head key ${this.head} is the key of an event`, { hint: "choose a name that begins with _" });
+  }
+
+  event(seq: number): string {
+    return `${this.root}${String(seq).padStart(10, "0")}.json`;
+  }
+
+  /** The seq that an event key names; null for every other key. */
+  seqOf(key: string): number | null {
+    if (!key.startsWith(this.root)) return null;
+    const name = key.slice(this.root.length);
+    return EVENT_NAME.test(name) ? Number(name.slice(0, 10)) : null;
+  }
+
+  /** What LIST starts after to see every event key beyond `seq`; −1 sees all. */
+  after(seq: number): string {
+    return seq < 0 ? this.root : this.event(seq);
+  }
+
+  /** No event key can follow this one. */
+  isPastEvents(key: string): boolean {
+    return Buffer.compare(Buffer.from(key), Buffer.from(this.#lastEvent)) > 0;
+  }
+}

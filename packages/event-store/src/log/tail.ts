@@ -1,0 +1,81 @@
+import { BackendError, type ErrorFacts } from "../core/errors.js";
+import { GENESIS_HASH, type Head } from "../core/event.js";
+import { headContradiction, parseHead } from "../core/head-check.js";
+import type { ObjectStore } from "../objects/port.js";
+import { lastRecordOf, verifyObjectAlone, type VerifiedRecord } from "./event-object.js";
+import type { LogKeys } from "./keys.js";
+import { lastEventAfter, lastEventUpTo } from "./listing.js";
+
+export const EMPTY: Head = { seq: -1, hash: GENESIS_HASH };
+
+/** A log on an object store: what finding its tail, reading and appending have in common. */
+export interface LogOnObjects {
+  readonly objects: ObjectStore;
+  readonly keys: LogKeys;
+  /** Read and keep the head hint. */
+  readonly useHead: boolean;
+}
+
+/** The stored head, when there is one that can be read. */
+export async function readHead(log: LogOnObjects, signal?: AbortSignal): Promise<Head | null> {
+  if (!log.useHead) return null;
+  const object = await log.objects.get(log.keys.head, { signal });
+  return object && parseHead(object.body);
+}
+
+/**
+ * The last record, itself verified. With a head: the record it names is checked against it, then the log's end is looked
+ * for from there; a contradiction throws. Without: from the beginning, in O(log N) requests. The end is always confirmed
+ * by a LIST, never by a missing next key alone: an append into the hole of a deleted key would fork the log.
+ * @throws VerificationError
+ */
+export async function findTail(log: LogOnObjects, signal?: AbortSignal): Promise<Head> {
+  const hint = await readHead(log, signal);
+  if (hint === null) return advanceTail(log, EMPTY, signal);
+  const holder = await objectHolding(log, hint.seq, signal);
+  if (holder === null) {
+    throw headContradiction(hint, await advanceTail(log, EMPTY, signal), null, factsOf(log, log.keys.head));
+  }
+  const tail = await advanceTail(log, holder.end, signal);
+  const actual = holder.records.find(({ view }) => view.seq === hint.seq)?.view.eventHash ?? null;
+  if (actual !== hint.hash) throw headContradiction(hint, tail, actual, factsOf(log, log.keys.head));
+  return tail;
+}
+
+/** The tail when `known` is a record of the log (or EMPTY): one LIST when nothing was appended since. */
+export async function advanceTail(log: LogOnObjects, known: Head, signal?: AbortSignal): Promise<Head> {
+  const last = await lastEventAfter(log.objects, log.keys, known.seq, signal);
+  if (last === null) return known;
+  const key = log.keys.event(last);
+  const object = await log.objects.get(key, { signal });
+  if (object === null) throw vanished(log, key, last);
+  return lastRecordOf(object.body, last, factsOf(log, key));
+}
+
+/** The object that holds record `seq`, its records checked alone; null when there is none. */
+export async function objectHolding(
+  log: LogOnObjects,
+  seq: number,
+  signal?: AbortSignal,
+): Promise<{ readonly records: readonly VerifiedRecord[]; readonly end: Head } | null> {
+  const direct = await log.objects.get(log.keys.event(seq), { signal });
+  const keySeq = direct ? seq : await lastEventUpTo(log.objects, log.keys, seq, signal);
+  if (keySeq === null) return null;
+  const key = log.keys.event(keySeq);
+  const body = (direct ?? (await log.objects.get(key, { signal })))?.body;
+  if (body === undefined) throw vanished(log, key, keySeq);
+  const records = [...verifyObjectAlone(body, keySeq, factsOf(log, key))];
+  const end = records.at(-1)?.view;
+  return end === undefined || end.seq < seq ? null : { records, end: { seq: end.seq, hash: end.eventHash } };
+}
+
+export function factsOf(log: LogOnObjects, key: string): ErrorFacts {
+  return { bucket: log.objects.identity, key };
+}
+
+function vanished(log: LogOnObjects, key: string, seq: number): BackendError {
+  return new BackendError("UNAVAILABLE", `the object ${key} was listed but could not be read: it was deleted meanwhile`, {
+    facts: { ...factsOf(log, key), seq, operation: "GET" },
+    hint: "find out who deletes objects of this log, then try again",
+  });
+}

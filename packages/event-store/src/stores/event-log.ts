@@ -1,0 +1,176 @@
+import { ChainWalk } from "../core/chain.js";
+import { ConfigError, EventStoreError } from "../core/errors.js";
+import { MAX_BATCH_BYTES, MAX_BATCH_RECORDS, type EventMap, type HashVersion, type Head, type NewEvent, type RecordedEvent, type StoredRecord } from "../core/event.js";
+import { isHash } from "../core/hash.js";
+import { encodeChain, prepareEvent } from "../core/record.js";
+import { toEvent } from "../core/recorded-event.js";
+import type { AppendOutcome, LogWriter } from "../log/append-job.js";
+import type { Runtime } from "../system/runtime.js";
+import type {
+  AppendOptions,
+  AppendResult,
+  BatchResult,
+  Committed,
+  EventStore,
+  HeadReset,
+  ReadOptions,
+  Settled,
+  VerifyOptions,
+  VerifyReport,
+  WriteOptions,
+} from "./port.js";
+import { checkSeq, readVerified, verifyLog } from "./reading.js";
+import type { RecordSource } from "./record-source.js";
+
+export interface EventLogParts {
+  readonly location: string;
+  readonly source: RecordSource;
+  readonly writer: LogWriter;
+  readonly hashVersion: HashVersion;
+  readonly runtime: Runtime;
+}
+
+/** The EventStore of every backend: checks at the boundary, then one writer and one source of records. */
+export class EventLog<E extends EventMap> implements EventStore<E> {
+  readonly location: string;
+  readonly #source: RecordSource;
+  readonly #writer: LogWriter;
+  readonly #hashVersion: HashVersion;
+  readonly #runtime: Runtime;
+  #closed = false;
+
+  constructor(parts: EventLogParts) {
+    this.location = parts.location;
+    this.#source = parts.source;
+    this.#writer = parts.writer;
+    this.#hashVersion = parts.hashVersion;
+    this.#runtime = parts.runtime;
+  }
+
+  async append(event: NewEvent<E>, options: AppendOptions = {}): Promise<AppendResult> {
+    const result = await this.appendBatch([event], options);
+    return result.committed ? only(result.records) : result;
+  }
+
+  async appendWithRetry(event: NewEvent<E>, options: WriteOptions = {}): Promise<Committed> {
+    const outcome = await this.#append([event], options);
+    if ("conflict" in outcome) throw new EventStoreError("CONTENTION", "an append without an expectation met a conflict");
+    return only(outcome.records.map(committed));
+  }
+
+  async appendBatch(events: readonly NewEvent<E>[], options: AppendOptions = {}): Promise<BatchResult> {
+    const outcome = await this.#append(events, options);
+    if ("conflict" in outcome) return { committed: false, conflict: true, observedPrevHash: outcome.conflict.hash };
+    return { committed: true, records: outcome.records.map(committed) };
+  }
+
+  async importRecords(records: readonly StoredRecord[], options: WriteOptions = {}): Promise<Head> {
+    this.#checkOpen();
+    checkCount(records.length);
+    checkBytes(records);
+    await this.#writer.append({ recordsAfter: (tail) => linked(records, tail), signal: options.signal });
+    const last = only(records.slice(-1));
+    return { seq: last.seq, hash: last.eventHash };
+  }
+
+  async *read(options: ReadOptions = {}): AsyncGenerator<RecordedEvent<E>, void, undefined> {
+    for await (const { view } of readVerified(this.#source, options)) yield toEvent<E>(view);
+  }
+
+  async *readRecords(options: ReadOptions = {}): AsyncGenerator<StoredRecord, void, undefined> {
+    for await (const { line, view } of readVerified(this.#source, options)) {
+      yield { seq: view.seq, eventHash: view.eventHash, prevHash: view.prevHash, line };
+    }
+  }
+
+  head(): Promise<Head> {
+    return this.#writer.head();
+  }
+
+  async getLastHash(): Promise<string> {
+    return (await this.head()).hash;
+  }
+
+  async getEventHash(seq: number): Promise<string | null> {
+    checkSeq("seq", seq);
+    return this.#source.hashOf(seq);
+  }
+
+  verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    return verifyLog(this.#source, options);
+  }
+
+  async settle(): Promise<Settled | null> {
+    const settled = await this.#writer.settle();
+    return settled && { committed: settled.committed, seq: settled.end.seq, eventHash: settled.end.hash };
+  }
+
+  resetHead(): Promise<HeadReset> {
+    this.#checkOpen();
+    return this.#writer.resetHead();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#writer.close();
+  }
+
+  /** Everything that can be refused without the log is refused here, before it takes a place in the queue. */
+  async #append(events: readonly NewEvent<E>[], options: AppendOptions): Promise<AppendOutcome> {
+    this.#checkOpen();
+    const { expectedPrevHash, signal } = options;
+    if (expectedPrevHash !== undefined && !isHash(expectedPrevHash)) {
+      throw new ConfigError("expectedPrevHash must be 64 lowercase hex digits", { hint: "give what head() or getLastHash() returned" });
+    }
+    checkCount(events.length);
+    const prepared = events.map((event) => prepareEvent(event, this.#hashVersion, () => this.#runtime.now()));
+    const recordsAfter = (tail: Head): StoredRecord[] => {
+      const records = encodeChain(prepared, tail);
+      checkBytes(records);
+      return records;
+    };
+    return this.#writer.append({ recordsAfter, expectedPrevHash, signal });
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new EventStoreError("CLOSED", "the store was closed", { hint: "open it again" });
+  }
+}
+
+/** Verifies that records of another log continue this one. A line with a newline would be two lines here. */
+function linked(records: readonly StoredRecord[], tail: Head): StoredRecord[] {
+  const chain = new ChainWalk(tail);
+  return records.map(({ line }) => {
+    if (line.includes(0x0a)) throw new EventStoreError("INVALID_EVENT", "a record holds a newline: one record is one line");
+    const { seq, eventHash, prevHash } = chain.accept(line);
+    return { seq, eventHash, prevHash, line };
+  });
+}
+
+function checkCount(count: number): void {
+  if (count >= 1 && count <= MAX_BATCH_RECORDS) return;
+  throw new EventStoreError(count === 0 ? "INVALID_CONFIG" : "TOO_LARGE", `a batch has 1 to ${String(MAX_BATCH_RECORDS)} events, not ${String(count)}`, {
+    facts: { expected: MAX_BATCH_RECORDS, actual: count },
+    hint: "split it: atomicity ends at one batch",
+  });
+}
+
+function checkBytes(records: readonly StoredRecord[]): void {
+  const bytes = records.reduce((sum, { line }) => sum + line.length + 1, 0);
+  if (records.length <= 1 || bytes <= MAX_BATCH_BYTES) return;
+  throw new EventStoreError("TOO_LARGE", `the batch has ${String(bytes)} bytes; at most ${String(MAX_BATCH_BYTES)} are allowed`, {
+    facts: { expected: MAX_BATCH_BYTES, actual: bytes },
+    hint: "split it: atomicity ends at one batch",
+  });
+}
+
+function committed(record: StoredRecord): Committed {
+  return { committed: true, seq: record.seq, eventHash: record.eventHash, prevHash: record.prevHash };
+}
+
+function only<T>(items: readonly T[]): T {
+  const [item] = items;
+  if (item === undefined) throw new EventStoreError("INVALID_CONFIG", "nothing was appended");
+  return item;
+}

@@ -1,0 +1,116 @@
+import { open, type FileHandle } from "node:fs/promises";
+import { MAX_RECORD_BYTES } from "../../core/event.js";
+import { isBlank } from "../../core/lines.js";
+import { errnoOf, ioError } from "../../system/io-error.js";
+
+const NEWLINE = 0x0a;
+const CHUNK = 256 * 1024;
+
+/** A line may be a little longer than its record (white space); beyond this nothing more of it is read. */
+const MAX_LINE_BYTES = MAX_RECORD_BYTES + 1;
+
+export interface StoredLine {
+  /** Without its newline. */
+  readonly line: Buffer;
+  /** Byte offset of the line. */
+  readonly start: number;
+  /** Its newline was there. */
+  readonly terminated: boolean;
+}
+
+/** A file open for reading, or null when there is none. */
+export async function openForReading(path: string): Promise<FileHandle | null> {
+  try {
+    return await open(path, "r");
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return null;
+    throw ioError(error, { file: path, operation: "open" });
+  }
+}
+
+/** Up to `length` bytes at `position`; fewer at the end of the file. */
+export async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await file.read(buffer, filled, length - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return buffer.subarray(0, filled);
+}
+
+/**
+ * The non-blank lines in [start, end), a chunk's worth at a time. A line beyond the size of a record ends the walk: it is
+ * handed out cut, which no reader accepts.
+ */
+export async function* readLines(file: FileHandle, start: number, end: number): AsyncGenerator<StoredLine[]> {
+  let rest: Buffer = Buffer.alloc(0);
+  let restStart = start;
+  for (let position = start; position < end; ) {
+    const chunk = await readAt(file, position, Math.min(CHUNK, end - position));
+    if (chunk.length === 0) break;
+    position += chunk.length;
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const lines: StoredLine[] = [];
+    let from = 0;
+    // What is left of the last chunk has no newline: the search begins behind it.
+    for (let at = bytes.indexOf(NEWLINE, rest.length); at >= 0; at = bytes.indexOf(NEWLINE, from)) {
+      push(lines, bytes.subarray(from, at), restStart + from, true);
+      from = at + 1;
+    }
+    rest = bytes.subarray(from);
+    restStart += from;
+    if (rest.length > MAX_LINE_BYTES) {
+      lines.push({ line: rest, start: restStart, terminated: false });
+      yield lines;
+      return;
+    }
+    if (lines.length > 0) yield lines;
+  }
+  const last: StoredLine[] = [];
+  push(last, rest, restStart, false);
+  if (last.length > 0) yield last;
+}
+
+function push(lines: StoredLine[], line: Buffer, start: number, terminated: boolean): void {
+  if (!isBlank(line)) lines.push({ line, start, terminated });
+}
+
+/** The last non-blank line before `end`; null when there is none. Reads from the end backwards, so its cost is the line's. */
+export async function lastLineBefore(file: FileHandle, end: number): Promise<StoredLine | null> {
+  let bytes: Buffer = Buffer.alloc(0);
+  for (let start = end, step = 64 * 1024; ; step *= 4) {
+    const from = Math.max(0, start - step);
+    bytes = Buffer.concat([await readAt(file, from, start - from), bytes]);
+    start = from;
+    const found = lastLineIn(bytes);
+    if (found !== null && (found.start > 0 || start === 0 || bytes.length > MAX_LINE_BYTES)) {
+      return { ...found, start: start + found.start };
+    }
+    if (start === 0) return null;
+  }
+}
+
+/** The last non-blank line of `bytes`; its start is certain only when it is not 0. */
+function lastLineIn(bytes: Buffer): StoredLine | null {
+  for (let end = bytes.length, terminated = false; end >= 0; ) {
+    const start = end === 0 ? 0 : bytes.lastIndexOf(NEWLINE, end - 1) + 1;
+    const line = bytes.subarray(start, end);
+    if (!isBlank(line)) return { line, start, terminated };
+    if (start === 0) return null;
+    end = start - 1;
+    terminated = true;
+  }
+  return null;
+}
+
+/** The first non-blank line that begins at `position` or later; null at the end. */
+export async function firstLineFrom(file: FileHandle, position: number, end: number): Promise<StoredLine | null> {
+  // From one byte earlier, a line that begins exactly at `position` is seen to begin there: a newline stands before it.
+  for await (const lines of readLines(file, Math.max(0, position - 1), end)) {
+    const found = lines.find(({ start }) => start >= position);
+    if (found) return found;
+  }
+  return null;
+}

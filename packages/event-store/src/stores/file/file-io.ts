@@ -1,0 +1,44 @@
+import { open, rename, type FileHandle } from "node:fs/promises";
+
+/** The writes whose failure a test wants to play. */
+export interface FileIo {
+  /** Appends all of `bytes` at the end of the file. */
+  append(file: FileHandle, bytes: Buffer): Promise<void>;
+  /** Data and size are on the disk when it returns. */
+  sync(file: FileHandle): Promise<void>;
+  truncate(file: FileHandle, size: number): Promise<void>;
+}
+
+export const systemIo: FileIo = {
+  append: async (file, bytes) => {
+    for (let written = 0; written < bytes.length; ) {
+      written += (await file.write(bytes, written, bytes.length - written)).bytesWritten;
+    }
+  },
+  sync: (file) => file.datasync(),
+  truncate: (file, size) => file.truncate(size),
+};
+
+/** Makes a created, renamed or removed name durable. */
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+/** Replaces a small file as a whole, durably. */
+export async function replaceFile(path: string, directory: string, text: string, io: FileIo): Promise<void> {
+  const temporary = `${path}.new`;
+  const file = await open(temporary, "w");
+  try {
+    await file.writeFile(text);
+    await io.sync(file);
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  await syncDirectory(directory);
+}

@@ -1,0 +1,145 @@
+import type { Anchor, AnyEvents, EventMap, Head, NewEvent, RecordedEvent, StoredRecord } from "../core/event.js";
+import type { VerificationError } from "../core/errors.js";
+
+/**
+ * An append-only, totally ordered, hash-chained log of events. Two stores implement it, with the same guarantees:
+ * an acknowledged append is durable and is never lost, reordered or duplicated; many processes may append to one log.
+ */
+export interface EventStore<E extends EventMap = AnyEvents> {
+  /** Where the log is, for people: `s3://bucket/prefix` or `file:/path`. */
+  readonly location: string;
+
+  /**
+   * Appends one event at the end of the log and returns once it is durable. With `expectedPrevHash` it commits only if
+   * the log's last event_hash (64 zeros for an empty log) is that one; else the answer is a conflict. Without, a lost
+   * race is simply run again behind the winner.
+   * @throws InvalidEventError; CommitUnknownError; EventStoreError CONTENTION, TOO_LARGE, SEQ_EXHAUSTED, ABORTED;
+   *   VerificationError when the tail it would build on is damaged or the head contradicts it; BackendError
+   */
+  append(event: NewEvent<E>, options?: AppendOptions): Promise<AppendResult>;
+
+  /** As `append` without an expectation: rebases behind other writers, with back-off, until it commits or the deadline passes. */
+  appendWithRetry(event: NewEvent<E>, options?: WriteOptions): Promise<Committed>;
+
+  /** Appends 1 to 1000 events with consecutive seqs: all or none, and no reader ever sees a part of them. */
+  appendBatch(events: readonly NewEvent<E>[], options?: AppendOptions): Promise<BatchResult>;
+
+  /**
+   * Appends records of another log, byte for byte (`rynxs copy`). The first must link to this log's head, and each to the
+   * one before it; all are verified first. All or none, as `appendBatch`.
+   */
+  importRecords(records: readonly StoredRecord[], options?: WriteOptions): Promise<Head>;
+
+  /**
+   * The records in order of seq, each verified before it is handed out; throws the VerificationError at the first fault.
+   * A read to the end (no `toSeq`) also fails, after its last record, when the log's head shows that there was more.
+   */
+  read(options?: ReadOptions): AsyncIterable<RecordedEvent<E>>;
+
+  /** As `read`, with the stored bytes instead of parsed events. */
+  readRecords(options?: ReadOptions): AsyncIterable<StoredRecord>;
+
+  /** Head of the log now: last seq and event_hash, −1 and 64 zeros when empty. Always asks the backend. */
+  head(): Promise<Head>;
+
+  /** event_hash of the last record, 64 zeros when empty: what `expectedPrevHash` is compared with. */
+  getLastHash(): Promise<string>;
+
+  /** event_hash of record `seq`, checked against the record's own content; null when the log does not reach so far. */
+  getEventHash(seq: number): Promise<string | null>;
+
+  /** Walks the log and says whether every record is whole and linked. Faults are in the report; only trouble with the backend throws. */
+  verify(options?: VerifyOptions): Promise<VerifyReport>;
+
+  /**
+   * Finds out what became of an append that failed with COMMIT_UNKNOWN: puts the very same bytes again until it is known.
+   * Null when nothing is open. Every append does this first by itself.
+   */
+  settle(): Promise<Settled | null>;
+
+  /** Accepts that the head contradicts the log: sets the head to the log's last record. Returns both. Only after an investigation. */
+  resetHead(): Promise<HeadReset>;
+
+  /** Ends queued appends, writes the head, frees connections and locks. Appends after it throw CLOSED. */
+  close(): Promise<void>;
+}
+
+export interface WriteOptions {
+  /** Aborts a queued append (ABORTED, nothing written); one under way fails with COMMIT_UNKNOWN. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface AppendOptions extends WriteOptions {
+  /** 64 lowercase hex. */
+  readonly expectedPrevHash?: string | undefined;
+}
+
+export interface Committed {
+  readonly committed: true;
+  readonly seq: number;
+  readonly eventHash: string;
+  readonly prevHash: string;
+}
+
+export interface Conflict {
+  readonly committed: false;
+  readonly conflict: true;
+  /** event_hash of the log's last record when the expectation failed. */
+  readonly observedPrevHash: string;
+}
+
+export type AppendResult = Committed | Conflict;
+
+export type BatchResult = { readonly committed: true; readonly records: readonly Committed[] } | Conflict;
+
+/** `committed: false`: another record holds that seq; the open append never happened and never will. */
+export interface Settled {
+  readonly committed: boolean;
+  readonly seq: number;
+  readonly eventHash: string;
+}
+
+export interface HeadReset {
+  /** What the stored head said; null when there was none that could be read. */
+  readonly before: Head | null;
+  readonly after: Head;
+}
+
+export interface RangeOptions {
+  /** First seq, default 0. What lies before it is neither fetched nor verified, save the one record that anchors it. */
+  readonly fromSeq?: number | undefined;
+  /** Seq and hash of the record before `fromSeq`, for logs whose beginning is gone or verified elsewhere. `fromSeq` is then `anchor.seq + 1`. */
+  readonly anchor?: Head | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ReadOptions extends RangeOptions {
+  /** Last seq, inclusive; default: to the end. */
+  readonly toSeq?: number | undefined;
+  readonly aggregateId?: string | undefined;
+  readonly type?: string | undefined;
+  /** Told once, before the first record, what the verification starts from. */
+  readonly onAnchor?: ((anchor: Anchor) => void) | undefined;
+}
+
+export interface VerifyOptions extends RangeOptions {
+  /** A head known from elsewhere: the log must reach it and have this hash there, else TRUNCATED or HEAD_CONTRADICTS_LOG. */
+  readonly expectedHead?: Head | undefined;
+  readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
+}
+
+export interface VerifyProgress {
+  /** Good records so far. */
+  readonly events: number;
+  readonly seq: number;
+}
+
+export interface VerifyReport {
+  readonly valid: boolean;
+  /** Good records (before the fault, if there is one). */
+  readonly events: number;
+  /** The last good record. */
+  readonly head: Head;
+  readonly anchor: Anchor;
+  readonly error?: VerificationError;
+}

@@ -1,0 +1,124 @@
+import { ConfigError, VerificationError } from "../core/errors.js";
+import { GENESIS_HASH, MAX_SEQ, type Anchor, type Head } from "../core/event.js";
+import { expectationFailed, headContradiction } from "../core/head-check.js";
+import { isHash } from "../core/hash.js";
+import { quote } from "../core/json/strings.js";
+import type { RecordView } from "../core/record-view.js";
+import type { VerifiedRecord } from "../log/event-object.js";
+import type { RangeOptions, ReadOptions, VerifyOptions, VerifyReport } from "./port.js";
+import type { RecordSource } from "./record-source.js";
+
+/**
+ * The verified records of a read that pass its filters. A read to the end fails, after its last record, when the stored
+ * head shows that there was more. @throws VerificationError
+ */
+export async function* readVerified(source: RecordSource, options: ReadOptions): AsyncGenerator<VerifiedRecord> {
+  const range = checkRange(options);
+  const wanted = filter(options);
+  const toEnd = options.toSeq === undefined;
+  const watch = new HeadWatch(toEnd ? await source.storedHead(options.signal) : null);
+  let end = before(range);
+  for await (const record of source.walk({ ...range, toSeq: options.toSeq ?? MAX_SEQ, signal: options.signal, onAnchor: (anchor) => options.onAnchor?.(anchor) })) {
+    end = headOf(record.view);
+    watch.see(end);
+    if (wanted(record.view)) yield record;
+  }
+  const problem = await watch.conclude(source, end, options.signal);
+  if (problem) throw headContradiction(problem.head, end, problem.actual);
+}
+
+/** Walks to the end and reports; only trouble with the backend throws. */
+export async function verifyLog(source: RecordSource, options: VerifyOptions): Promise<VerifyReport> {
+  const range = checkRange(options);
+  if (options.expectedHead) checkHead("expectedHead", options.expectedHead);
+  const { signal } = options;
+  const stored = new HeadWatch(await source.storedHead(signal));
+  const expected = new HeadWatch(options.expectedHead ?? null);
+  let end = before(range);
+  let anchor: Anchor = { ...end, source: options.anchor ? "caller" : "record" };
+  let events = 0;
+  try {
+    for await (const { view } of source.walk({ ...range, toSeq: MAX_SEQ, signal, onAnchor: (found) => (anchor = end = found) })) {
+      end = headOf(view);
+      stored.see(end);
+      expected.see(end);
+      events++;
+      options.onProgress?.({ events, seq: end.seq });
+    }
+    const problem = await stored.conclude(source, end, signal);
+    if (problem) throw headContradiction(problem.head, end, problem.actual);
+    const unmet = await expected.conclude(source, end, signal);
+    if (unmet) throw expectationFailed(unmet.head, end, unmet.actual);
+  } catch (error) {
+    if (!(error instanceof VerificationError)) throw error;
+    return { valid: false, events, head: { seq: end.seq, hash: end.hash }, anchor, error };
+  }
+  return { valid: true, events, head: { seq: end.seq, hash: end.hash }, anchor };
+}
+
+/** Compares a head with the log that is being walked. */
+class HeadWatch {
+  readonly #head: Head | null;
+  #seen: string | undefined;
+
+  constructor(head: Head | null) {
+    this.#head = head;
+  }
+
+  see(record: Head): void {
+    if (record.seq === this.#head?.seq) this.#seen = record.hash;
+  }
+
+  /** Null when the log bears the head out, else what it has in that place. A head before the walked range is looked up. */
+  async conclude(source: RecordSource, end: Head, signal?: AbortSignal): Promise<{ readonly head: Head; readonly actual: string | null } | null> {
+    const head = this.#head;
+    if (head === null || head.seq < 0) return null;
+    const actual = head.seq > end.seq ? null : (this.#seen ?? (await source.hashOf(head.seq, signal)));
+    return actual === head.hash ? null : { head, actual };
+  }
+}
+
+function headOf(view: RecordView): Head {
+  return { seq: view.seq, hash: view.eventHash };
+}
+
+/** Where a walk stands before its first record. */
+function before(range: { readonly fromSeq: number; readonly anchor?: Head }): Head {
+  return range.anchor ?? { seq: range.fromSeq - 1, hash: GENESIS_HASH };
+}
+
+/** Compares canonical bytes: nothing is parsed for a record that is not wanted. */
+function filter(options: ReadOptions): (view: RecordView) => boolean {
+  const tests: ((view: RecordView) => boolean)[] = [];
+  for (const [field, text] of [
+    ["aggregateId", options.aggregateId],
+    ["type", options.type],
+  ] as const) {
+    if (text === undefined) continue;
+    const bytes = Buffer.from(quote(text));
+    tests.push((view) => view.bytes.subarray(...view[field]).equals(bytes));
+  }
+  return (view) => tests.every((test) => test(view));
+}
+
+function checkRange(options: RangeOptions & { readonly toSeq?: number | undefined }): { fromSeq: number; anchor?: Head } {
+  const { anchor, toSeq } = options;
+  if (anchor) checkHead("anchor", anchor);
+  const fromSeq = options.fromSeq ?? (anchor ? anchor.seq + 1 : 0);
+  checkSeq("fromSeq", fromSeq);
+  if (toSeq !== undefined) checkSeq("toSeq", toSeq);
+  if (anchor && fromSeq !== anchor.seq + 1) {
+    throw new ConfigError(`fromSeq is ${String(fromSeq)}, but the anchor is record ${String(anchor.seq)}`, { hint: "an anchor is the record right before fromSeq" });
+  }
+  return anchor && anchor.seq >= 0 ? { fromSeq, anchor } : { fromSeq };
+}
+
+export function checkSeq(name: string, seq: number): void {
+  if (Number.isInteger(seq) && seq >= 0 && seq <= MAX_SEQ) return;
+  throw new ConfigError(`${name} must be a seq, not ${String(seq)}`, { hint: `a seq is an integer from 0 to ${String(MAX_SEQ)}` });
+}
+
+function checkHead(name: string, head: Head): void {
+  if (head.seq !== -1) checkSeq(`${name}.seq`, head.seq);
+  if (!isHash(head.hash)) throw new ConfigError(`${name}.hash must be 64 lowercase hex digits`);
+}

@@ -1,0 +1,104 @@
+import { ConfigError } from "../core/errors.js";
+import type { AnyEvents, EventMap, HashVersion, Head } from "../core/event.js";
+import { Appender } from "../log/appender.js";
+import type { VerifiedRecord } from "../log/event-object.js";
+import { HeadKeeper } from "../log/head-keeper.js";
+import { LogKeys } from "../log/keys.js";
+import { ObjectLogWriter } from "../log/object-log.js";
+import { walkObjects, type WalkRange } from "../log/reader.js";
+import { objectHolding, readHead, type LogOnObjects } from "../log/tail.js";
+import type { ObjectStore } from "../objects/port.js";
+import type { S3ConnectionOptions } from "../objects/s3/index.js";
+import { systemRuntime, type Runtime } from "../system/runtime.js";
+import { emitWarning, type OnWarning } from "../system/warning.js";
+import { EventLog } from "./event-log.js";
+import type { EventStore } from "./port.js";
+import type { RecordSource } from "./record-source.js";
+
+/** How a log on a bucket is kept. */
+export interface ObjectLogOptions {
+  /** Default `events`. A trailing slash does not count. */
+  readonly prefix?: string | undefined;
+  /** Key of the head hint; default `<prefix>/_head.json`. */
+  readonly headKey?: string | undefined;
+  /** Read and keep the head hint; default true. Without it, finding the tail costs more requests, and a cut tail goes unnoticed. */
+  readonly useHead?: boolean | undefined;
+  /** Default 1. */
+  readonly hashVersion?: HashVersion | undefined;
+  /** How long one append may try before it fails; milliseconds, default 30,000. */
+  readonly appendTimeoutMs?: number | undefined;
+  /** Do not ask for the bucket on opening. */
+  readonly skipBucketCheck?: boolean | undefined;
+  /** Do not prove before the first append that the backend honours conditional puts. Only for a backend that was proved otherwise. */
+  readonly skipBackendProof?: boolean | undefined;
+  /** Default: Node's process warnings. */
+  readonly onWarning?: OnWarning | undefined;
+  /** Clock, chance and ids, for tests. */
+  readonly runtime?: Runtime | undefined;
+}
+
+/** Either how to reach a bucket, or an ObjectStore of the caller's (`sdkS3Objects`, `directoryObjects`, `memoryObjects`), which `close()` closes. */
+export type S3EventStoreOptions = ObjectLogOptions & (S3ConnectionOptions | { readonly objects: ObjectStore });
+
+/** An event log on an S3-compatible bucket: one JSON object per event, conditional puts as the only coordination. */
+export const S3EventStore = {
+  /** Opens a log; it need not exist. @throws ConfigError; BackendError when the bucket cannot be reached or listed */
+  async open<E extends EventMap = AnyEvents>(options: S3EventStoreOptions): Promise<EventStore<E>> {
+    const keys = new LogKeys(options.prefix ?? "events", options.headKey);
+    const timeoutMs = checkTimeout(options.appendTimeoutMs ?? 30_000);
+    const runtime = options.runtime ?? systemRuntime;
+    const objects = "objects" in options ? options.objects : await connect(options);
+    const log: LogOnObjects = { objects, keys, useHead: options.useHead ?? true };
+    if (options.skipBucketCheck !== true) await checkBucket(log);
+    const keeper = log.useHead ? new HeadKeeper(objects, keys.head, runtime) : null;
+    const appender = new Appender(log, { head: keeper, runtime, timeoutMs, prove: options.skipBackendProof !== true });
+    return new EventLog<E>({
+      location: `${objects.identity}/${keys.root}`,
+      source: new ObjectSource(log),
+      writer: new ObjectLogWriter(log, appender, keeper),
+      hashVersion: options.hashVersion ?? 1,
+      runtime,
+    });
+  },
+};
+
+/** The HTTP client is loaded only when a bucket is opened. */
+async function connect(options: S3ConnectionOptions): Promise<ObjectStore> {
+  const { openS3Objects } = await import("../objects/s3/index.js");
+  return openS3Objects(options);
+}
+
+async function checkBucket(log: LogOnObjects): Promise<void> {
+  try {
+    await log.objects.list({ prefix: log.keys.root, maxKeys: 1 });
+  } catch (error) {
+    await log.objects.close();
+    throw error;
+  }
+}
+
+class ObjectSource implements RecordSource {
+  readonly #log: LogOnObjects;
+
+  constructor(log: LogOnObjects) {
+    this.#log = log;
+  }
+
+  storedHead(signal?: AbortSignal): Promise<Head | null> {
+    return readHead(this.#log, signal);
+  }
+
+  walk(range: WalkRange): AsyncIterable<VerifiedRecord> {
+    return walkObjects(this.#log, range);
+  }
+
+  async hashOf(seq: number, signal?: AbortSignal): Promise<string | null> {
+    const holder = await objectHolding(this.#log, seq, signal);
+    return holder?.records.find(({ view }) => view.seq === seq)?.view.eventHash ?? null;
+  }
+}
+
+function checkTimeout(ms: number): number {
+  if (Number.isFinite(ms) && ms > 0) return ms;
+  throw new ConfigError(`appendTimeoutMs must be a positive number of milliseconds, not ${String(ms)}`);
+}

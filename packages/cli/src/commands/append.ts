@@ -1,0 +1,88 @@
+import { readFile } from "node:fs/promises";
+import { buffer } from "node:stream/consumers";
+import type { NewEvent } from "@rynxs/event-store";
+import { JsonText } from "@rynxs/event-store";
+import type { Context } from "../context.js";
+import { CliError, extend, usageError } from "../exit.js";
+import { decodeUtf8 } from "../lines.js";
+import type { StoreFlags } from "../options.js";
+import { openStore, withStore } from "../options.js";
+import { appendLines } from "./append-lines.js";
+
+export interface AppendFlags extends StoreFlags {
+  readonly type?: string;
+  readonly aggregate?: string;
+  readonly payload?: string;
+  readonly meta?: string;
+  readonly ts?: number | bigint;
+  readonly stdin?: true;
+  readonly batch?: number;
+  readonly expectPrev?: string;
+}
+
+export async function append(flags: AppendFlags, context: Context): Promise<void> {
+  if (flags.stdin) {
+    await withStore(openStore(flags, context.output, { readOnly: false }), (store) => appendLines(store, flags, context));
+    return;
+  }
+  if (flags.batch !== undefined) throw usageError("--batch goes with --stdin");
+  const event = await eventFromFlags(flags);
+  await withStore(openStore(flags, context.output, { readOnly: false }), async (store) => {
+    const result = await store.append(event, { expectedPrevHash: flags.expectPrev, signal: context.interrupts.abort });
+    if (!result.committed) throw conflict(flags.expectPrev, result.observedPrevHash);
+    const { seq, eventHash, prevHash } = result;
+    await context.output.result(`appended seq ${String(seq)}  event_hash ${eventHash}`, {
+      seq,
+      event_hash: eventHash,
+      prev_hash: prevHash,
+    });
+  });
+}
+
+/** The log's last hash is not the one that the caller expected. */
+export function conflict(expected: string | undefined, observed: string): CliError {
+  return new CliError("CONFLICT", "the log's last event_hash is not the expected one; nothing was appended", {
+    facts: { expected, actual: observed },
+    hint: "somebody else appended meanwhile: read what is new, decide again, and pass the actual hash as --expect-prev",
+  });
+}
+
+async function eventFromFlags(flags: AppendFlags): Promise<NewEvent> {
+  const { type, aggregate, ts } = flags;
+  if (type === undefined || aggregate === undefined) {
+    throw usageError(
+      `${type === undefined ? "--type" : "--aggregate"} is missing`,
+      "give --type and --aggregate for one event, or --stdin for NDJSON events on standard input",
+    );
+  }
+  return {
+    type,
+    aggregateId: aggregate,
+    ts,
+    payload: await jsonObject("--payload", flags.payload),
+    meta: await jsonObject("--meta", flags.meta),
+  };
+}
+
+/** JSON text of an object, or with `@` in front the name of a file that holds it. */
+async function jsonObject(option: string, given: string | undefined): Promise<JsonText | undefined> {
+  if (given === undefined) return undefined;
+  const text = given.startsWith("@") ? await readText(option, given.slice(1)) : given;
+  let json: JsonText;
+  try {
+    json = JsonText.parse(text);
+  } catch (error) {
+    throw extend(error, option, {}, {});
+  }
+  if (!json.isObject) throw usageError(`${option} must be a JSON object`, `for example ${option} '{"value":1}'`);
+  return json;
+}
+
+async function readText(option: string, file: string): Promise<string> {
+  try {
+    return decodeUtf8(file === "-" ? await buffer(process.stdin) : await readFile(file));
+  } catch (error) {
+    const why = error instanceof TypeError ? "it is not UTF-8" : error instanceof Error ? error.message : String(error);
+    throw usageError(`${option}: cannot read ${file}: ${why}`, "@FILE names a file with JSON text, @- standard input");
+  }
+}

@@ -1,0 +1,70 @@
+import type { EventStore, Head, VerifyReport } from "@rynxs/event-store";
+import { anchorNote } from "../anchor-note.js";
+import type { Context } from "../context.js";
+import { describe, EXIT, failureText } from "../exit.js";
+import type { StoreFlags } from "../options.js";
+import { openStore, showHead, withStore } from "../options.js";
+import { paint } from "../output.js";
+import type { Progress } from "../progress.js";
+import { startProgress } from "../progress.js";
+import { count, seqRange } from "../text.js";
+
+export interface VerifyFlags extends StoreFlags {
+  readonly from?: number;
+  readonly anchor?: Head;
+  readonly expectHead?: Head;
+}
+
+/** @returns the exit code: the report itself is the output, also when the log is not valid */
+export async function verify(flags: VerifyFlags, { output, interrupts }: Context): Promise<number> {
+  const report = await withStore(openStore(flags, output, { readOnly: true }), async (store) => {
+    const progress = await progressOf(store, flags);
+    try {
+      return await store.verify({
+        fromSeq: flags.from,
+        anchor: flags.anchor,
+        expectedHead: flags.expectHead,
+        signal: interrupts.stop,
+        onProgress: ({ events }) => {
+          progress.update(events);
+        },
+      });
+    } finally {
+      progress.stop();
+    }
+  });
+  if (output.json) await output.data(reportJson(report));
+  else await output.line(reportText(report));
+  if (report.valid) return EXIT.ok;
+  await output.flush();
+  if (report.error !== undefined && !output.json) output.note(failureText(describe(report.error)));
+  return EXIT.unverified;
+}
+
+async function progressOf(store: EventStore, flags: VerifyFlags): Promise<Progress> {
+  if (!process.stderr.isTTY) return await startProgress("verifying");
+  // a head that cannot be had, for whatever reason, is for the verification itself to report
+  const head = await store.head().catch(() => undefined);
+  const first = flags.anchor === undefined ? (flags.from ?? 0) : flags.anchor.seq + 1;
+  return await startProgress("verifying", head === undefined ? undefined : Math.max(0, head.seq + 1 - first));
+}
+
+/** The documented shape: `error` is absent from a valid log's report; `error.seq` is the seq expected at the fault. */
+function reportJson({ valid, events, head, error }: VerifyReport): Record<string, unknown> {
+  const { code, seq, expected, actual } = error ?? {};
+  return {
+    valid,
+    events,
+    head: { seq: head.seq, hash: head.hash },
+    ...(error === undefined ? {} : { error: { code, seq, expected, actual } }),
+  };
+}
+
+function reportText({ valid, events, head, anchor }: VerifyReport): string {
+  const range = events === 0 ? "" : `, ${seqRange(head.seq - events + 1, head.seq)}`;
+  const lines = valid
+    ? [`${paint("green", "valid")}: ${count(events, "event")}${range}`, `head ${showHead(head)}`]
+    : [`${paint("red", "NOT VALID")}: ${count(events, "good event")} before the fault${range}`, `last good ${showHead(head)}`];
+  const note = anchorNote(anchor);
+  return (note === undefined ? lines : [...lines, note]).join("\n");
+}

@@ -1,0 +1,148 @@
+/** The words of `rynxs --help` and of each command's, below what is generated from its options. */
+
+export const TOP: string = `
+Which log:
+  --store file:PATH                a local file
+  --store s3://BUCKET/PREFIX       a prefix in a bucket, of AWS or (--endpoint URL) of any S3 server
+  without --store                  what the environment says
+
+Environment:
+  EVENT_STORE_TYPE                 file (default) or s3
+  EVENT_STORE_PATH                 the file; default /var/log/rynxs/operator-events.log
+  EVENT_STORE_MAX_BYTES            begin a new file segment at this size; default: never
+  S3_BUCKET, S3_PREFIX             default rynxs-events, events
+  S3_ENDPOINT, S3_REGION           default: AWS, us-east-1
+  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE …
+                                   as everywhere with AWS
+  RYNXS_S3_USE_HEAD                keep a head object for fast opening: true (default) or false
+  RYNXS_S3_HEAD_KEY                its key; default PREFIX/_head.json
+  RYNXS_S3_SKIP_BUCKET_CHECK       do not look whether the bucket is there: true or false (default)
+  RYNXS_HASH_VERSION               of new events: v1 (default) or v2
+
+Exit status:
+  0  fine
+  1  wrong usage, or something failed
+  2  the log failed verification
+  130  ended by Ctrl-C
+
+With --json an error is an object on standard output:
+  {"error":{"code","message","seq"?,"expected"?,"actual"?,…,"hint"?}}
+
+Begin with:
+  rynxs demo
+  rynxs append --store file:my.log --type OrderPlaced --aggregate order-1 --payload '{"total":42}'
+  rynxs read   --store file:my.log
+  rynxs verify --store file:my.log
+
+Each command has its own help, with examples: rynxs append --help
+`;
+
+export const APPEND: string = `
+One event: --type and --aggregate, maybe --payload, --meta, --ts. @FILE stands for
+the JSON text in a file, @- for standard input. Without --ts the event gets the time
+now in Unix milliseconds.
+
+Many events: --stdin, one JSON object a line:
+  {"type":…,"aggregate_id":…,"ts"?:…,"payload"?:{…},"meta"?:{…}}
+Numbers keep their digits. The first bad line ends it: what came before is in the
+log, nothing behind it is.
+With --batch N each N events are one atomic write (and, on S3, one object): much
+faster. A batch waits until it is full or the input ends.
+
+--expect-prev appends only if the log's last event_hash is this one (64 zeros: the
+log is empty); else exit 1 with the actual one. With --stdin each further write
+expects the one before it, so that nobody gets in between.
+
+Examples:
+  rynxs append --type OrderPlaced --aggregate order-1 --payload '{"total":42}'
+  rynxs append --type DocumentSigned --aggregate contract-7 --payload @contract.json --json
+  rynxs append --stdin --batch 500 < events.ndjson
+  rynxs append --type Closed --aggregate order-1 --expect-prev "$(rynxs head | cut -d: -f2)"
+
+With --json: {"seq","event_hash","prev_hash"}; with --stdin
+{"appended","first_seq","last_seq","head":{"seq","hash"}}.
+`;
+
+export const READ: string = `
+Prints events as they come, each verified: its own hash, its link to the one before,
+its place. It ends at the first fault, with exit 2. With --from, what lies before is
+neither fetched nor verified, save the one record before.
+
+--follow waits for new events until Ctrl-C; each must link to the last one seen.
+--json prints full records exactly as they are stored, one a line.
+
+Examples:
+  rynxs read --aggregate order-1
+  rynxs read --from 1000 --to 1999 --type OrderPlaced
+  rynxs read --json | jq -r .event.type | sort | uniq -c
+  rynxs read --follow --json --from 5000
+`;
+
+export const VERIFY: string = `
+Reads every record, recomputes its hash, checks its link and its place, and says how
+many there are and what the head is. Exit 2 when something is wrong, with the seq
+where it shows, what was expected and what was found.
+
+A chain cannot show that its end was cut off: keep the head that verify printed
+(elsewhere), and give it next time as --expect-head. --anchor is for a log whose
+beginning is gone or was verified elsewhere: the record before its first one.
+
+Examples:
+  rynxs verify
+  rynxs verify --expect-head 199:500ebcd1c3e5294b65908879e0da324cef4eb057c619c30e68b9abae2f01a58a
+  rynxs verify --from 100000
+  rynxs verify --json
+
+With --json:
+{"valid","events","head":{"seq","hash"},"error"?:{"code","seq","expected","actual"}};
+"error" is absent from a valid log, and its seq is the seq expected at the fault:
+the number of good records before it, counted from seq 0.
+`;
+
+export const HEAD: string = `
+Prints SEQ:HASH of the last record, as --expect-head and --anchor take it; -1: and
+64 zeros for an empty log.
+
+--reset is for a log that refuses to be appended to because its stored head
+contradicts it (HEAD_CONTRADICTS_LOG). That is evidence that somebody cut or rewrote
+its end: find out what happened first. Then --reset makes the last record that is
+there the head, and says what it replaced.
+
+Examples:
+  rynxs head
+  rynxs head --json
+  rynxs head --reset
+
+With --json: {"seq","hash"}; with --reset {"before":{"seq","hash"} or
+null,"after":{"seq","hash"}}.
+`;
+
+export const DOCTOR: string = `
+Finds out whether the store can be trusted with a log. On S3: can it be reached, do
+the credentials allow reading, writing and deleting, are conditional writes honoured
+(also with 8 writers at once), does a list show what was just written, how far are
+the clocks apart. For a file: can it be written and synced, does its lock keep
+others out, is there space. It writes and removes probes beside the log, never the
+log itself.
+
+Examples:
+  rynxs doctor
+  rynxs doctor --store s3://my-bucket/events --endpoint http://localhost:9000
+
+With --json: {"ok","checks":[{"name","ok","detail","hint"?}]}. Exit 1 when a check
+fails.
+`;
+
+export const COPY: string = `
+FROM and TO are file:PATH or s3://BUCKET/PREFIX. Records are verified on the way and
+arrive byte for byte. Run it again after an interruption, or when FROM has grown: it
+goes on behind what TO holds, if that is the beginning of FROM; else it refuses.
+Event by event on S3, unless --batch says how many go into one object.
+
+Examples:
+  rynxs copy file:events.log s3://my-bucket/events
+  rynxs copy s3://my-bucket/events file:backup.log
+  rynxs copy s3://old/events s3://new/events --from-endpoint http://localhost:9000 --to-region eu-central-1 --batch 1000
+
+With --json: {"copied","first_seq","head":{"seq","hash"}}.
+`;

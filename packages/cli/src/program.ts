@@ -1,0 +1,115 @@
+import { readFileSync } from "node:fs";
+import { Command, Option } from "commander";
+import type { AppendFlags } from "./commands/append.js";
+import type { CopyFlags } from "./commands/copy.js";
+import type { HeadFlags } from "./commands/head.js";
+import type { ReadFlags } from "./commands/read.js";
+import type { VerifyFlags } from "./commands/verify.js";
+import type { Context } from "./context.js";
+import * as help from "./help.js";
+import type { StoreFlags } from "./options.js";
+import {
+  addStoreOptions,
+  parseCount,
+  parseHash,
+  parseHead,
+  parseSeconds,
+  parseSeq,
+  parseTimestamp,
+} from "./options.js";
+
+/** The whole surface: names, options, help. What a command does is loaded when it runs. */
+export function buildProgram(run: (work: (context: Context) => Promise<number | void>) => Promise<void>): Command {
+  const program = new Command("rynxs")
+    .description("A tamper-evident event log in a local file or an S3 bucket")
+    .version(version(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .helpCommand("help [command]", "print help for a command")
+    .showSuggestionAfterError(true)
+    .configureHelp({ sortSubcommands: false, subcommandTerm: (command) => command.name() })
+    .addHelpText("after", help.TOP);
+
+  define(program, "append", "append one event, or many from standard input", help.APPEND)
+    .option("--type <type>", "of the event, as OrderPlaced")
+    .option("--aggregate <id>", "what it is about, as order-1")
+    .option("--payload <json>", "a JSON object, or @FILE")
+    .option("--meta <json>", "a JSON object, or @FILE")
+    .option("--ts <integer>", "timestamp; its unit is yours", parseTimestamp)
+    .option("--expect-prev <hash>", "append only if this is the log's last event_hash", parseHash)
+    .addOption(
+      new Option("--stdin", "append the NDJSON events of standard input").conflicts(["type", "aggregate", "payload", "meta", "ts"]),
+    )
+    .option("--batch <n>", "with --stdin: so many events in one atomic write (1 to 1000)", parseCount(1000))
+    .action((flags: AppendFlags) =>
+      run(async (context) => (await import("./commands/append.js")).append(flags, context)),
+    );
+
+  define(program, "read", "print events, verified as they are read", help.READ)
+    .option("--from <seq>", "first seq", parseSeq)
+    .option("--to <seq>", "last seq", parseSeq)
+    .option("--aggregate <id>", "only this aggregate's")
+    .option("--type <type>", "only of this type")
+    .option("--limit <n>", "at most so many", parseCount(Number.MAX_SAFE_INTEGER))
+    .option("--follow", "go on with new events until Ctrl-C")
+    .option("--interval <seconds>", "with --follow: how often to look", parseSeconds, 1)
+    .addOption(anchorOption())
+    .action((flags: ReadFlags) => run(async (context) => (await import("./commands/read.js")).read(flags, context)));
+
+  define(program, "verify", "check every record; exit 2 when something is wrong", help.VERIFY)
+    .option("--from <seq>", "begin here", parseSeq)
+    .option("--expect-head <seq:hash>", "a head known from before: the log must still hold it", parseHead)
+    .addOption(anchorOption())
+    .action((flags: VerifyFlags) => run(async (context) => (await import("./commands/verify.js")).verify(flags, context)));
+
+  define(program, "head", "print the last record's seq and hash", help.HEAD)
+    .option("--reset", "accept that the stored head contradicts the log")
+    .action((flags: HeadFlags) => run(async (context) => (await import("./commands/head.js")).head(flags, context)));
+
+  define(program, "doctor", "check whether the store is safe to use", help.DOCTOR).action((flags: StoreFlags) =>
+    run(async (context) => (await import("./commands/doctor.js")).doctor(flags, context)),
+  );
+
+  command(program, "copy", "copy a log to another place, verified, or go on doing so", help.COPY)
+    .argument("<from>", "file:PATH or s3://BUCKET/PREFIX")
+    .argument("<to>", "file:PATH or s3://BUCKET/PREFIX")
+    .option("--endpoint <url>", "of both stores")
+    .option("--region <name>", "of both stores")
+    .option("--from-endpoint <url>", "of FROM")
+    .option("--from-region <name>", "of FROM")
+    .option("--to-endpoint <url>", "of TO")
+    .option("--to-region <name>", "of TO")
+    .option("--batch <n>", "records in one write (1 to 1000; default 1 on S3, 1000 for a file)", parseCount(1000))
+    .option("--json", "print JSON")
+    .action((from: string, to: string, flags: CopyFlags) =>
+      run(async (context) => (await import("./commands/copy.js")).copy(from, to, flags, context)),
+    );
+
+  command(program, "demo", "show it at work, in a temporary directory", "").action(() =>
+    run(async (context) => (await import("./commands/demo.js")).demo(context)),
+  );
+
+  return program;
+}
+
+function command(program: Command, name: string, summary: string, more: string): Command {
+  return program
+    .command(name)
+    .summary(summary)
+    .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
+    .allowExcessArguments(false)
+    .addHelpText("after", more);
+}
+
+/** A command on one store. */
+function define(program: Command, name: string, summary: string, more: string): Command {
+  return addStoreOptions(command(program, name, summary, more)).option("--json", "print JSON");
+}
+
+function anchorOption(): Option {
+  return new Option("--anchor <seq:hash>", "the record before the first one to read").argParser(parseHead).conflicts("from");
+}
+
+function version(): string {
+  const { version: text } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+  return text;
+}

@@ -1,0 +1,138 @@
+import { copyFile, cp, readFile, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { events, json, newLog, rynxs, temporaryFolder, VECTORS, ZEROS } from "./rynxs.js";
+
+const folder = await temporaryFolder();
+
+interface Report {
+  readonly valid: boolean;
+  readonly events: number;
+  readonly head: { readonly seq: number; readonly hash: string };
+  readonly error?: { readonly code: string; readonly seq: number; readonly expected: unknown; readonly actual: unknown };
+}
+
+const golden = async <T>(name: string): Promise<T> => JSON.parse(await readFile(join(VECTORS, name), "utf8")) as T;
+
+describe("verify of golden logs", async () => {
+  const chains = await golden<{ file?: string; events?: number; last_seq: number; last_hash: string }[]>("chains.json");
+  it.each(chains.filter(({ file }) => file !== undefined))("$file is valid", async ({ file, events: count, last_seq, last_hash }) => {
+    const store = ["--store", `file:${join(VECTORS, file ?? "")}`];
+    const { code, stdout } = await rynxs(["verify", ...store, "--json"]);
+    expect(code).toBe(0);
+    expect(stdout).toBe(`${JSON.stringify({ valid: true, events: count, head: { seq: last_seq, hash: last_hash } })}\n`);
+  });
+
+  it("a rotated log is one log", async () => {
+    await cp(join(VECTORS, "rotated"), join(folder, "rotated"), { recursive: true });
+    const report = await json<Report>(["verify", "--store", `file:${join(folder, "rotated", "events.log")}`]);
+    expect(report).toMatchObject({ valid: true, events: 100, head: { seq: 99 } });
+  });
+
+  const variants = await golden<{ file: string; expect: string; seq: number }[]>("tampered/manifest.json");
+  it.each(variants)("$file is $expect at $seq", async ({ file, expect: kind, seq }) => {
+    const { path, store } = newLog(folder);
+    await copyFile(join(VECTORS, "tampered", file), path);
+    const { code, stdout, stderr } = await rynxs(["verify", ...store, "--json"]);
+    const report = JSON.parse(stdout) as Report;
+    expect(stderr).toBe("");
+    if (kind === "valid" || kind === "ok") {
+      expect([code, report.valid, report.head.seq]).toEqual([0, true, seq]);
+      expect(report).not.toHaveProperty("error");
+      return;
+    }
+    expect([code, report.valid, report.events]).toEqual([2, false, seq]);
+    expect(Object.keys(report)).toEqual(["valid", "events", "head", "error"]);
+    expect(Object.keys(report.error ?? {})).toEqual(["code", "seq", "expected", "actual"]);
+    expect(report.error).toMatchObject({ code: kind.toUpperCase().replaceAll("-", "_"), seq });
+    const people = await rynxs(["verify", ...store]);
+    expect(people.code).toBe(2);
+    expect(people.stdout).toMatch(new RegExp(`^NOT VALID: ${String(seq)} good events? before the fault`));
+    expect(people.stderr).toMatch(new RegExp(`^error ${report.error?.code ?? ""}: .*\\n {2}seq +${String(seq)}\\n {2}expected  .*\\n {2}actual    .*\\n`));
+  });
+});
+
+describe("verify", () => {
+  it("says how many events there are and what the head is", async () => {
+    const { store } = newLog(folder);
+    await json(["append", ...store, "--stdin", "--batch", "50"], { input: events(50) });
+    const { hash } = await json<{ hash: string }>(["head", ...store]);
+    const { code, stdout, stderr } = await rynxs(["verify", ...store]);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toBe(`valid: 50 events, seq 0 to 49\nhead 49:${hash}\n`);
+    const half = await rynxs(["verify", ...store, "--from", "40"]);
+    expect(half.stdout).toMatch(/^valid: 10 events, seq 40 to 49\nhead 49:.*\nanchored on the record before, 39:[0-9a-f]{64}: what lies before seq 40 was not verified\n$/);
+  });
+
+  it("with --expect-head, notices a tail that was cut off or rewritten", async () => {
+    const { path, store } = newLog(folder);
+    await json(["append", ...store, "--stdin"], { input: events(5) });
+    const head = (await rynxs(["head", ...store])).stdout.trim();
+    expect((await rynxs(["verify", ...store, "--expect-head", head])).code).toBe(0);
+    await json(["append", ...store, "--stdin"], { input: events(2) });
+    expect((await rynxs(["verify", ...store, "--expect-head", head])).code).toBe(0);
+
+    const lines = (await readFile(path, "utf8")).split("\n");
+    await truncate(path, Buffer.byteLength(`${lines.slice(0, 3).join("\n")}\n`));
+    const cut = await rynxs(["verify", ...store, "--expect-head", head, "--json"]);
+    expect(cut.code).toBe(2);
+    expect(JSON.parse(cut.stdout)).toMatchObject({ valid: false, events: 3, head: { seq: 2 }, error: { code: "TRUNCATED", seq: 3, expected: head } });
+
+    await writeFile(path, `${lines.slice(0, 3).join("\n")}\n`);
+    await json(["append", ...store, "--stdin"], { input: events(4) });
+    const rewritten = await rynxs(["verify", ...store, "--expect-head", head, "--json"]);
+    expect(rewritten.code).toBe(2);
+    expect(JSON.parse(rewritten.stdout)).toMatchObject({ valid: false, error: { code: "HEAD_CONTRADICTS_LOG" } });
+  });
+
+  it("verifies a log whose beginning is gone with --anchor", async () => {
+    const { path, store } = newLog(folder);
+    await json(["append", ...store, "--stdin"], { input: events(5) });
+    const lines = (await readFile(path, "utf8")).split("\n");
+    const { event_hash } = JSON.parse(lines[1] ?? "") as { event_hash: string };
+    await writeFile(path, lines.slice(2).join("\n"));
+    expect((await rynxs(["verify", ...store])).code).toBe(2);
+    const { code, stdout } = await rynxs(["verify", ...store, "--anchor", `1:${event_hash}`]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^valid: 3 events, seq 2 to 4\n/);
+    expect(stdout).toContain(`anchored on the given record 1:${event_hash}`);
+    expect((await rynxs(["verify", ...store, "--anchor", `1:${"a".repeat(64)}`])).code).toBe(2);
+  });
+});
+
+describe("head", () => {
+  it("prints the last record's seq and hash", async () => {
+    const { store } = newLog(folder);
+    await json(["append", ...store, "--stdin"], { input: events(3) });
+    const { seq, hash } = await json<{ seq: number; hash: string }>(["head", ...store]);
+    expect(seq).toBe(2);
+    const { code, stdout, stderr } = await rynxs(["head", ...store]);
+    expect([code, stdout, stderr]).toEqual([0, `2:${hash}\n`, ""]);
+  });
+
+  it("says that a log is empty", async () => {
+    const { path, store } = newLog(folder);
+    await writeFile(path, "");
+    const { code, stdout, stderr } = await rynxs(["head", ...store]);
+    expect([code, stdout]).toEqual([0, `-1:${ZEROS}\n`]);
+    expect(stderr).toContain("is empty");
+    expect((await rynxs(["verify", ...store, "--expect-head", `-1:${ZEROS}`])).code).toBe(0);
+  });
+
+  it("--reset accepts a log that its head contradicts, and says what it replaced", async () => {
+    const copy = join(folder, "contradicted");
+    await cp(join(VECTORS, "rotated"), copy, { recursive: true });
+    const store = ["--store", `file:${join(copy, "events.log")}`];
+    const stored = { last_hash: "ab".repeat(32), last_seq: 150, segment_index: 5 };
+    await writeFile(join(copy, "events.log.head.json"), JSON.stringify(stored));
+    const refused = await rynxs(["append", ...store, "--type", "T", "--aggregate", "a"]);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/^error HEAD_CONTRADICTS_LOG: /);
+    expect(refused.stderr).toContain("rynxs head --reset");
+    const { code, stdout } = await rynxs(["head", ...store, "--reset", "--json"]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ before: { seq: 150, hash: stored.last_hash }, after: { seq: 99 } });
+    expect(await json(["append", ...store, "--type", "T", "--aggregate", "a"])).toMatchObject({ seq: 100 });
+    expect((await rynxs(["verify", ...store])).code).toBe(0);
+  });
+});

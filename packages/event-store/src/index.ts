@@ -1,0 +1,33 @@
+export * from "./core/errors.js";
+export {
+  GENESIS_HASH,
+  MAX_BATCH_BYTES,
+  MAX_BATCH_RECORDS,
+  MAX_RECORD_BYTES,
+  MAX_SEQ,
+  type Anchor,
+  type AnyEvents,
+  type EventMap,
+  type HashVersion,
+  type Head,
+  type JsonInput,
+  type JsonInputObject,
+  type JsonObject,
+  type JsonValue,
+  type NewEvent,
+  type Payload,
+  type RecordedEvent,
+  type StoredRecord,
+} from "./core/event.js";
+export { parseEventText } from "./core/event-text.js";
+export { canonicalizeText } from "./core/json/canonical-text.js";
+export { JsonText } from "./core/json/json-text.js";
+export type * from "./objects/port.js";
+export { directoryObjects } from "./objects/directory.js";
+export { memoryObjects } from "./objects/memory.js";
+export { FileEventStore, type FileEventStoreOptions } from "./stores/file/file-event-store.js";
+export { openEventStore, storeConfig, type Environment, type StoreConfig, type StoreOverrides } from "./stores/open.js";
+export type * from "./stores/port.js";
+export { S3EventStore, type ObjectLogOptions, type S3EventStoreOptions } from "./stores/s3-event-store.js";
+export { systemRuntime, type Runtime } from "./system/runtime.js";
+export type { OnWarning, StoreWarning } from "./system/warning.js";

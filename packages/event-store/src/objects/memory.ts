@@ -1,0 +1,96 @@
+import { EventStoreError } from "../core/errors.js";
+import { abortedPut, checkGet, checkKey, checkList, checkPut, closedError, throwIfAborted } from "./check.js";
+import { ObjectMap } from "./object-map.js";
+import type { GetOptions, ListOptions, ListPage, ObjectStore, PutOptions, PutOutcome, StoredObject } from "./port.js";
+
+export interface MemoryOptions {
+  /** The objects; give several stores the same ones to have several clients of one bucket. Default: none yet. */
+  readonly bucket?: ObjectMap | undefined;
+  /** Keys that are written once and for all: replacing or deleting one is a mistake of the caller, and throws. Default: none. */
+  readonly immutable?: ((key: string) => boolean) | undefined;
+  readonly identity?: string | undefined;
+}
+
+export function memoryObjects(options: MemoryOptions = {}): MemoryObjects {
+  return new MemoryObjects(options);
+}
+
+/**
+ * Objects in this process's memory, for tests: an `ObjectStore` stricter than any server. It checks every key and
+ * option, never shares a byte with its caller, and can hold keys to be immutable. `bucket` shows, and tampers with,
+ * what is stored.
+ */
+export class MemoryObjects implements ObjectStore {
+  readonly identity: string;
+  readonly bucket: ObjectMap;
+  readonly #immutable: (key: string) => boolean;
+  #closed = false;
+
+  constructor(options: MemoryOptions) {
+    this.identity = options.identity ?? "memory:";
+    this.bucket = options.bucket ?? new ObjectMap();
+    this.#immutable = options.immutable ?? (() => false);
+  }
+
+  async putIfAbsent(key: string, body: Uint8Array, options: PutOptions = {}): Promise<PutOutcome> {
+    checkPut(key, options);
+    const bytes = Buffer.from(body);
+    if (options.signal?.aborted === true) return abortedPut(options.signal);
+    await this.#turn();
+    if (this.bucket.get(key) !== undefined) return { outcome: "exists" };
+    return { outcome: "stored", etag: this.bucket.put(key, bytes, options).etag };
+  }
+
+  async replaceIfMatch(key: string, body: Uint8Array, etag: string, options: PutOptions = {}): Promise<PutOutcome> {
+    checkPut(key, options);
+    this.#refuseImmutable(key, "replaced");
+    const bytes = Buffer.from(body);
+    if (options.signal?.aborted === true) return abortedPut(options.signal);
+    await this.#turn();
+    if (this.bucket.get(key)?.etag !== etag) return { outcome: "exists" };
+    return { outcome: "stored", etag: this.bucket.put(key, bytes, options).etag };
+  }
+
+  async get(key: string, options: GetOptions = {}): Promise<StoredObject | null> {
+    checkGet(key, options);
+    await this.#turn();
+    throwIfAborted(options.signal, "GET");
+    const held = this.bucket.get(key);
+    if (held === undefined) return null;
+    const { start, end } = options.range ?? { start: 0, end: held.body.length };
+    const body = Buffer.from(held.body.subarray(start, end));
+    return { body, etag: held.etag, metadata: { ...held.metadata }, contentType: held.contentType };
+  }
+
+  async list(options: ListOptions): Promise<ListPage> {
+    const limit = checkList(options);
+    await this.#turn();
+    throwIfAborted(options.signal, "LIST");
+    const { keys, truncated } = this.bucket.page(options.prefix, options.startAfter ?? "", limit);
+    return { entries: keys.map((key) => ({ key, size: this.bucket.get(key)?.body.length ?? 0 })), truncated };
+  }
+
+  async delete(key: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    checkKey(key);
+    this.#refuseImmutable(key, "deleted");
+    await this.#turn();
+    throwIfAborted(options.signal, "DELETE");
+    this.bucket.delete(key);
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    return Promise.resolve();
+  }
+
+  /** Every call answers later, as a server does: what its caller does meanwhile comes first. */
+  async #turn(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    if (this.#closed) throw closedError(this.identity);
+  }
+
+  #refuseImmutable(key: string, verb: string): void {
+    if (!this.#immutable(key)) return;
+    throw new EventStoreError("REQUEST_REFUSED", `${key} is written once: it must not be ${verb}`, { facts: { key } });
+  }
+}

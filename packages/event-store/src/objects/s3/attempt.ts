@@ -1,0 +1,58 @@
+import { BackendError, type ErrorFacts, type FailureCode } from "../../core/errors.js";
+
+/** One request, as errors speak of it. */
+export interface Attempt {
+  readonly operation: "PUT" | "GET" | "HEAD" | "LIST" | "DELETE";
+  readonly bucket: string;
+  readonly key?: string;
+  readonly endpoint: string;
+  readonly region?: string;
+  /** The condition of a PUT. */
+  readonly condition?: "if-none-match" | "if-match";
+}
+
+/** It may pass. `sent: false`: no byte of the request left this machine. */
+export interface Trouble {
+  readonly kind: "trouble";
+  readonly error: BackendError;
+  readonly sent: boolean;
+  readonly retryAfterMs?: number;
+}
+
+export function trouble(error: BackendError, sent: boolean, retryAfterMs?: number): Trouble {
+  return { kind: "trouble", error, sent, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+}
+
+interface Details {
+  readonly status?: number | undefined;
+  readonly code?: string | undefined;
+  readonly message?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly cause?: unknown;
+}
+
+export function failure(kind: FailureCode, attempt: Attempt, problem: string, details: Details = {}): BackendError {
+  const { operation, bucket, key, endpoint } = attempt;
+  const { status, code, message, hint, cause } = details;
+  const said = [status === undefined ? "" : String(status), code ?? "", message === undefined ? "" : printable(`"${message}"`)];
+  const facts: ErrorFacts = {
+    operation,
+    bucket,
+    endpoint,
+    ...(key === undefined ? {} : { key }),
+    ...(status === undefined ? {} : { status }),
+    ...(code === undefined ? {} : { backendCode: code.slice(0, 100) }),
+  };
+  const answer = said.filter((part) => part !== "").join(" ");
+  const target = key === undefined ? `s3://${bucket}` : `s3://${bucket}/${printable(key)}`;
+  return new BackendError(kind, `${operation} ${target}: ${problem}${answer === "" ? "" : ` (${answer})`}`, {
+    facts,
+    cause,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+function printable(text: string): string {
+  const cleaned = text.replaceAll(/[\p{Cc}\p{Cf}]+/gu, "?");
+  return cleaned.length > 300 ? `${cleaned.slice(0, 300)}…` : cleaned;
+}

@@ -1,0 +1,13 @@
+/** Something a person should know that failed nothing. */
+export interface StoreWarning {
+  /** `TORN_TAIL_SET_ASIDE`, `ENDPOINT_SCHEME_ASSUMED` … */
+  readonly code: string;
+  readonly message: string;
+}
+
+export type OnWarning = (warning: StoreWarning) => void;
+
+/** The default: Node's own warnings, on standard error. */
+export const emitWarning: OnWarning = ({ code, message }) => {
+  process.emitWarning(message, { type: "RynxsWarning", code });
+};

@@ -1,0 +1,13 @@
+/**
+ * The testing kit of `@rynxs/event-store`: conformance suites as runner-agnostic data, stores in memory and in a
+ * directory, and an S3 server with a table of faults.
+ */
+export {
+  deletePrefix,
+  objectStoreConformance,
+  type ConformanceCase,
+  type ConformanceContext,
+} from "./object-store-conformance.js";
+export { memoryObjects, MemoryObjects, type MemoryOptions } from "../objects/memory.js";
+export { ObjectMap, type HeldObject, type HeldOptions, type KeyPage } from "../objects/object-map.js";
+export { directoryObjects, DirectoryObjects, type DirectoryOptions } from "../objects/directory.js";

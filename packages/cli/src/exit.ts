@@ -81,10 +81,13 @@ export function describe(error: unknown): Failure {
   };
 }
 
+const FIRST = ["line", "seq", "expected", "actual"];
+
 /** What matters most comes first. */
 function inOrder(facts: EventStoreError["facts"] | Facts): Facts {
-  const { line, seq, expected, actual, ...rest } = facts as Facts;
-  return { line, seq, expected, actual, ...rest };
+  const given = Object.entries(facts as Facts).filter(([, value]) => value !== undefined);
+  const rank = ([name]: [string, unknown]): number => (FIRST.indexOf(name) + FIRST.length + 1) % (FIRST.length + 1);
+  return Object.fromEntries(given.sort((a, b) => rank(a) - rank(b)));
 }
 
 /** The library's own hint is for programs, which still hold the store open. */
@@ -115,7 +118,7 @@ function exitCodeOf(code: CliError["code"]): number {
 
 /** A failure as the lines people see on standard error. */
 export function failureText({ code, message, facts, hint }: Failure): string {
-  const shown = Object.entries(facts).filter(([, value]) => value !== undefined);
+  const shown = Object.entries(facts);
   const width = Math.max(0, ...shown.map(([name]) => name.length));
   const lines = [`error ${code}: ${message}`];
   for (const [name, value] of shown) lines.push(`  ${name.padEnd(width)}  ${String(value)}`);

@@ -1,4 +1,6 @@
-/** How long an append under way may still take after Ctrl-C, in milliseconds. */
+import { EXIT } from "./exit.js";
+
+/** How long an append under way may still take after Ctrl-C, and the whole command after it was broken off, in milliseconds. */
 const GRACE_MS = 3_000;
 
 /** Ctrl-C and SIGTERM as two signals, so that a command can end between two steps instead of in the middle of one. */
@@ -9,23 +11,27 @@ export interface Interrupts {
   readonly abort: AbortSignal;
 }
 
-/** The third Ctrl-C ends the process whatever it does. */
+/** The third Ctrl-C, or 3 s after the second, ends the process whatever it does. */
 export function listenForInterrupts(): Interrupts {
   const stop = new AbortController();
   const abort = new AbortController();
-  const onSignal = (): void => {
-    if (abort.signal.aborted) process.exit(130);
-    if (stop.signal.aborted) {
+  const steps = [
+    () => {
+      stop.abort();
+    },
+    () => {
       abort.abort();
-      return;
-    }
-    stop.abort();
-    setTimeout(() => {
-      abort.abort();
-    }, GRACE_MS).unref();
+    },
+    () => process.exit(EXIT.interrupted),
+  ];
+  const next = (): void => {
+    steps.shift()?.();
+    clearTimeout(timer);
+    timer = setTimeout(next, GRACE_MS).unref();
   };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
+  let timer: NodeJS.Timeout | undefined;
+  process.on("SIGINT", next);
+  process.on("SIGTERM", next);
   return { stop: stop.signal, abort: abort.signal };
 }
 

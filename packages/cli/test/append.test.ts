@@ -90,7 +90,7 @@ describe("append of one event", () => {
   });
 
   it("says what is wrong with an unusable path", async () => {
-    for (const path of [folder, "/proc/none/events.log"]) {
+    for (const path of [folder, "/dev/null/events.log"]) {
       const { code, stderr } = await rynxs(["append", "--store", `file:${path}`, "--type", "T", "--aggregate", "a"]);
       expect(code).toBe(1);
       expect(stderr).toMatch(/^error PATH_UNUSABLE: .*\n(.*\n)*hint: /);

@@ -31,3 +31,4 @@ export type * from "./stores/port.js";
 export { S3EventStore, type ObjectLogOptions, type S3EventStoreOptions } from "./stores/s3-event-store.js";
 export { systemRuntime, type Runtime } from "./system/runtime.js";
 export type { OnWarning, StoreWarning } from "./system/warning.js";
+export { examine } from "./stores/doctor.js";

@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 /**
  * Runs `fetch` for the items of a source ahead of its consumer, in order: at most `width` at a time and, by `weight`, at
  * most `maxWeight` (but always one). Leaving the loop, or a failure, aborts what is under way.
@@ -9,6 +11,8 @@ export async function* fetchAhead<T, R>(
 ): AsyncGenerator<{ readonly item: T; readonly result: R }> {
   const abort = new AbortController();
   const signal = limits.signal ? AbortSignal.any([limits.signal, abort.signal]) : abort.signal;
+  // Every fetch under way listens.
+  setMaxListeners(0, signal);
   const items = source[Symbol.asyncIterator]();
   const ahead: { item: T; weight: number; result: Promise<R> }[] = [];
   let inFlight = 0;

@@ -41,15 +41,12 @@ function nameOfSegment(segment: string): string {
 function split(escaped: string): string {
   const names: string[] = [];
   let name = "";
-  let bytes = 0;
   for (const [unit] of escaped.matchAll(/%[0-9A-F]{2}|./gsu)) {
-    if (bytes + Buffer.byteLength(unit) > MAX_NAME_BYTES - GOES_ON.length) {
+    if (Buffer.byteLength(name + unit) > MAX_NAME_BYTES - GOES_ON.length) {
       names.push(name + GOES_ON);
       name = "";
-      bytes = 0;
     }
     name += name === "" && unit === "." ? "%2E" : unit;
-    bytes = Buffer.byteLength(name);
   }
   return [...names, name].join("/");
 }

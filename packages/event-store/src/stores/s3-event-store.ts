@@ -8,7 +8,7 @@ import { ObjectLogWriter } from "../log/object-log.js";
 import { walkObjects, type WalkRange } from "../log/reader.js";
 import { objectHolding, readHead, type LogOnObjects } from "../log/tail.js";
 import type { ObjectStore } from "../objects/port.js";
-import type { S3ConnectionOptions } from "../objects/s3/index.js";
+import type { S3ConnectionOptions, SdkS3Options } from "../objects/s3/index.js";
 import { systemRuntime, type Runtime } from "../system/runtime.js";
 import { emitWarning, type OnWarning } from "../system/warning.js";
 import { EventLog } from "./event-log.js";
@@ -37,8 +37,11 @@ export interface ObjectLogOptions {
   readonly runtime?: Runtime | undefined;
 }
 
-/** Either how to reach a bucket, or an ObjectStore of the caller's (`sdkS3Objects`, `directoryObjects`, `memoryObjects`), which `close()` closes. */
-export type S3EventStoreOptions = ObjectLogOptions & (S3ConnectionOptions | { readonly objects: ObjectStore });
+/**
+ * How to reach a bucket; or an `S3Client` of the caller's (`client` and `bucket`, which needs the package
+ * `@aws-sdk/client-s3`); or an ObjectStore of the caller's (`directoryObjects`, `memoryObjects`), which `close()` closes.
+ */
+export type S3EventStoreOptions = ObjectLogOptions & (S3ConnectionOptions | SdkS3Options | { readonly objects: ObjectStore });
 
 /** An event log on an S3-compatible bucket: one JSON object per event, conditional puts as the only coordination. */
 export const S3EventStore = {
@@ -47,7 +50,7 @@ export const S3EventStore = {
     const keys = new LogKeys(options.prefix ?? "events", options.headKey);
     const timeoutMs = checkTimeout(options.appendTimeoutMs ?? 30_000);
     const runtime = options.runtime ?? systemRuntime;
-    const objects = "objects" in options ? options.objects : await connect(options);
+    const objects = "objects" in options ? options.objects : await connect(options, options.onWarning ?? emitWarning);
     const log: LogOnObjects = { objects, keys, useHead: options.useHead ?? true };
     if (options.skipBucketCheck !== true) await checkBucket(log);
     const keeper = log.useHead ? new HeadKeeper(objects, keys.head, runtime) : null;
@@ -63,9 +66,12 @@ export const S3EventStore = {
 };
 
 /** The HTTP client is loaded only when a bucket is opened. */
-async function connect(options: S3ConnectionOptions): Promise<ObjectStore> {
-  const { openS3Objects } = await import("../objects/s3/index.js");
-  return openS3Objects(options);
+async function connect(options: S3ConnectionOptions | SdkS3Options, onWarning: OnWarning): Promise<ObjectStore> {
+  const { openS3Objects, sdkS3Objects } = await import("../objects/s3/index.js");
+  if ("client" in options) return sdkS3Objects(options);
+  const objects = openS3Objects(options);
+  if (objects.note !== undefined) onWarning({ code: "ENDPOINT_SCHEME_ASSUMED", message: objects.note });
+  return objects;
 }
 
 async function checkBucket(log: LogOnObjects): Promise<void> {

@@ -11,3 +11,18 @@ export {
 export { memoryObjects, MemoryObjects, type MemoryOptions } from "../objects/memory.js";
 export { ObjectMap, type HeldObject, type HeldOptions, type KeyPage } from "../objects/object-map.js";
 export { directoryObjects, DirectoryObjects, type DirectoryOptions } from "../objects/directory.js";
+export {
+  FAULTS,
+  FaultTable,
+  S3Emulator,
+  startS3Emulator,
+  type Answer,
+  type Credentials,
+  type Fault,
+  type FaultRule,
+  type FaultTarget,
+  type FaultWhen,
+  type LoggedRequest,
+  type Quirks,
+  type S3EmulatorOptions,
+} from "./s3-emulator/index.js";

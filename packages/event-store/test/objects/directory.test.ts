@@ -106,10 +106,10 @@ describe("directoryObjects", () => {
     const [writer, reader] = [directoryObjects({ path }), directoryObjects({ path })];
     const first = await writer.putIfAbsent("head", bytes("0"), { metadata: { n: "0" } });
     let etag = first.outcome === "stored" ? first.etag : "";
-    let done = false;
+    const state = { done: false };
     const reading = (async () => {
       let reads = 0;
-      for (; !done; reads++) {
+      for (; !state.done; reads++) {
         const object = await reader.get("head");
         expect(object?.metadata).toEqual({ n: object?.body.toString() });
       }
@@ -119,7 +119,7 @@ describe("directoryObjects", () => {
       const outcome = await writer.replaceIfMatch("head", bytes(String(n)), etag, { metadata: { n: String(n) } });
       if (outcome.outcome === "stored") etag = outcome.etag;
     }
-    done = true;
+    state.done = true;
     expect(await reading).toBeGreaterThan(0);
     expect((await reader.get("head"))?.body.toString()).toBe("40");
   });

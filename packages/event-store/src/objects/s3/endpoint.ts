@@ -21,6 +21,8 @@ export interface BucketLocation {
   readonly host: string;
   /** What every path begins with: `/bucket`, or nothing when the bucket is in the host name. */
   readonly basePath: string;
+  /** AWS itself, where a bucket's name says all about where it is. */
+  readonly aws: boolean;
   /** Something the user should be told once: which scheme was assumed. */
   readonly note?: string;
 }
@@ -57,6 +59,7 @@ export function locateBucket(address: BucketAddress): BucketLocation {
     origin: `${scheme}//${finalHost}`,
     host: finalHost,
     basePath: byPath ? `/${bucket}` : "",
+    aws,
     ...(note === undefined ? {} : { note }),
   };
 }

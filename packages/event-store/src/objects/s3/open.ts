@@ -31,6 +31,6 @@ export function openS3Objects(options: S3ConnectionOptions): S3Objects {
     new ServerClock(clock),
     userAgent,
   );
-  const identity = `s3://${location.bucket} at ${location.origin}`;
+  const identity = location.aws ? `s3://${location.bucket}` : location.origin + location.basePath;
   return new S3Objects(new LeanTransport(location, client), identity, options, location.note);
 }

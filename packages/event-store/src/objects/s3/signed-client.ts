@@ -4,7 +4,7 @@ import { classifyAnswer, classifyNetworkError } from "./classify.js";
 import { noCredentials, type CredentialCache, type S3Credentials } from "./credentials.js";
 import type { BucketLocation } from "./endpoint.js";
 import type { HttpAnswer, HttpConnections, HttpRequest } from "./http.js";
-import { ServerClock } from "./server-clock.js";
+import type { ServerClock } from "./server-clock.js";
 import { EMPTY_SHA256, sha256Hex, SigV4 } from "./sigv4.js";
 import type { Reply } from "./transport.js";
 

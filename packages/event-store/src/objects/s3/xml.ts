@@ -124,12 +124,18 @@ const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", amp: "&",
 
 function decodeEntities(text: string): string | null {
   if (!text.includes("&")) return text;
-  let bad = false;
-  const decoded = text.replace(/&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|(\w{1,8}));|&/gi, (_, hex?: string, decimal?: string, name?: string) => {
-    const point = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16);
-    const value = name === undefined ? (point <= 0x10ffff ? String.fromCodePoint(point) : undefined) : ENTITIES[name];
-    bad ||= value === undefined;
-    return value ?? "";
-  });
-  return bad ? null : decoded;
+  const parts = text.split(/&([^&;]{0,10});/);
+  for (let i = 1; i < parts.length; i += 2) {
+    const value = entity(parts[i] ?? "");
+    if (value === undefined) return null;
+    parts[i] = value;
+  }
+  return parts.some((part, i) => i % 2 === 0 && part.includes("&")) ? null : parts.join("");
+}
+
+function entity(name: string): string | undefined {
+  const number = /^#(?:x([0-9a-f]{1,6})|(\d{1,7}))$/i.exec(name);
+  if (number === null) return ENTITIES[name];
+  const point = number[1] === undefined ? Number(number[2]) : Number.parseInt(number[1], 16);
+  return point <= 0x10ffff ? String.fromCodePoint(point) : undefined;
 }

@@ -22,8 +22,8 @@ export interface ConformanceCase {
 export interface Bench {
   readonly store: ObjectStore;
   readonly manyKeys: number;
-  another(): Promise<ObjectStore>;
-  key(name: string): string;
+  readonly another: () => Promise<ObjectStore>;
+  readonly key: (name: string) => string;
 }
 
 /** A case whose clients are closed, and whose objects are deleted, whatever comes out of it. */

@@ -28,7 +28,12 @@ export class CliError extends Error {
   constructor(
     code: CliError["code"],
     message: string,
-    details: { facts?: Facts; hint?: string | undefined; done?: Readonly<Record<string, unknown>>; cause?: unknown } = {},
+    details: {
+      facts?: Facts;
+      hint?: string | undefined;
+      done?: Readonly<Record<string, unknown>>;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = "CliError";
@@ -42,6 +47,14 @@ export class CliError extends Error {
 /** An argument is wrong; nothing was done. */
 export function usageError(message: string, hint?: string): CliError {
   return new CliError("INVALID_CONFIG", message, { hint });
+}
+
+/** The log's last hash is not the one that the caller expected. */
+export function conflict(expected: string | undefined, observed: string): CliError {
+  return new CliError("CONFLICT", "the log's last event_hash is not the expected one; nothing was appended", {
+    facts: { expected, actual: observed },
+    hint: "somebody else appended meanwhile: read what is new, decide again, and pass the actual hash as --expect-prev",
+  });
 }
 
 /** The same failure, with `message` put in front and what had been done before. */
@@ -86,8 +99,8 @@ const FIRST = ["line", "seq", "expected", "actual"];
 /** What matters most comes first. */
 function inOrder(facts: EventStoreError["facts"] | Facts): Facts {
   const given = Object.entries(facts as Facts).filter(([, value]) => value !== undefined);
-  const rank = ([name]: [string, unknown]): number => (FIRST.indexOf(name) + FIRST.length + 1) % (FIRST.length + 1);
-  return Object.fromEntries(given.sort((a, b) => rank(a) - rank(b)));
+  const rank = (name: string): number => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
+  return Object.fromEntries(given.sort(([a], [b]) => rank(a) - rank(b)));
 }
 
 /** The library's own hint is for programs, which still hold the store open. */

@@ -10,7 +10,7 @@ const args = process.argv.slice(2);
 const output = new Output(args.includes("--json"));
 let exitCode: number = EXIT.ok;
 
-async function run(work: (context: Context) => Promise<number | void>): Promise<void> {
+async function run(work: (context: Context) => Promise<number> | Promise<void>): Promise<void> {
   const interrupts = listenForInterrupts();
   try {
     exitCode = (await work({ output, interrupts })) ?? EXIT.ok;
@@ -52,5 +52,8 @@ async function usage(error: CommanderError, command: string): Promise<void> {
   }
   const [message = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
   const asked = /^\(Did you mean (.*)\?\)$/.exec(suggestion ?? "")?.[1];
-  await fail(describe(usageError(message, asked === undefined ? `see ${command} --help` : `did you mean ${asked}?`)), error);
+  await fail(
+    describe(usageError(message, asked === undefined ? `see ${command} --help` : `did you mean ${asked}?`)),
+    error,
+  );
 }

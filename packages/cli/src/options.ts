@@ -17,7 +17,11 @@ export function addStoreOptions(command: Command): Command {
 }
 
 /** The store that the flags and the environment name. `readOnly` creates and repairs nothing. */
-export async function openStore(flags: StoreFlags, output: Output, options: { readOnly: boolean }): Promise<EventStore> {
+export async function openStore(
+  flags: StoreFlags,
+  output: Output,
+  options: { readOnly: boolean },
+): Promise<EventStore> {
   const { openEventStore } = await import("@rynxs/event-store");
   return await openEventStore(process.env, { ...storeFlags(flags), ...options, onWarning: output.warn });
 }

@@ -19,7 +19,9 @@ import {
 } from "./options.js";
 
 /** The whole surface: names, options, help. What a command does is loaded when it runs. */
-export function buildProgram(run: (work: (context: Context) => Promise<number | void>) => Promise<void>): Command {
+export function buildProgram(
+  run: (work: (context: Context) => Promise<number> | Promise<void>) => Promise<void>,
+): Command {
   const program = new Command("rynxs")
     .description("A tamper-evident event log in a local file or an S3 bucket")
     .version(version(), "-V, --version", "print the version")
@@ -37,7 +39,13 @@ export function buildProgram(run: (work: (context: Context) => Promise<number | 
     .option("--ts <integer>", "timestamp; its unit is yours", parseTimestamp)
     .option("--expect-prev <hash>", "append only if this is the log's last event_hash", parseHash)
     .addOption(
-      new Option("--stdin", "append the NDJSON events of standard input").conflicts(["type", "aggregate", "payload", "meta", "ts"]),
+      new Option("--stdin", "append the NDJSON events of standard input").conflicts([
+        "type",
+        "aggregate",
+        "payload",
+        "meta",
+        "ts",
+      ]),
     )
     .option("--batch <n>", "with --stdin: so many events in one atomic write (1 to 1000)", parseCount(1000))
     .action((flags: AppendFlags) =>
@@ -59,7 +67,9 @@ export function buildProgram(run: (work: (context: Context) => Promise<number | 
     .option("--from <seq>", "begin here", parseSeq)
     .option("--expect-head <seq:hash>", "a head known from before: the log must still hold it", parseHead)
     .addOption(anchorOption())
-    .action((flags: VerifyFlags) => run(async (context) => (await import("./commands/verify.js")).verify(flags, context)));
+    .action((flags: VerifyFlags) =>
+      run(async (context) => (await import("./commands/verify.js")).verify(flags, context)),
+    );
 
   define(program, "head", "print the last record's seq and hash", help.HEAD)
     .option("--reset", "accept that the stored head contradicts the log")
@@ -106,10 +116,14 @@ function define(program: Command, name: string, summary: string, more: string): 
 }
 
 function anchorOption(): Option {
-  return new Option("--anchor <seq:hash>", "the record before the first one to read").argParser(parseHead).conflicts("from");
+  return new Option("--anchor <seq:hash>", "the record before the first one to read")
+    .argParser(parseHead)
+    .conflicts("from");
 }
 
 function version(): string {
-  const { version: text } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+  const { version: text } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
   return text;
 }

@@ -11,7 +11,7 @@ export function oneLine(text: string): string {
 
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}|[\u{20000}-\u{3fffd}]/u;
-const ZERO = /[\p{Mn}\p{Me}\u200b-\u200d\ufe00-\ufe0f]/u;
+const ZERO = /\p{Mn}|\p{Me}|[\u200b-\u200d]|[\ufe00-\ufe0f]/u;
 // eslint-disable-next-line no-control-regex -- a range of ASCII
 const ASCII = /^[\u0000-\u007f]*$/;
 
@@ -60,7 +60,7 @@ export function compactJson(value: JsonValue): string {
   if (typeof value === "bigint") return String(value);
   if (value === null || typeof value !== "object") return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map((item: JsonValue) => compactJson(item)).join(",")}]`;
-  const entries = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}:${compactJson(item as JsonValue)}`);
+  const entries = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}:${compactJson(item)}`);
   return `{${entries.join(",")}}`;
 }
 

@@ -29,9 +29,24 @@ describe("append of one event", () => {
   it("keeps the digits of numbers, in payload, meta and timestamp", async () => {
     const { path, store } = newLog(folder);
     const numbers = '{"a":1.0,"b":12345678901234567890123,"c":1e16}';
-    await json(["append", ...store, "--type", "T", "--aggregate", "a", "--payload", numbers, "--meta", numbers, "--ts", "-12345678901234567890"]);
+    await json([
+      "append",
+      ...store,
+      "--type",
+      "T",
+      "--aggregate",
+      "a",
+      "--payload",
+      numbers,
+      "--meta",
+      numbers,
+      "--ts",
+      "-12345678901234567890",
+    ]);
     const stored = '{"a":1.0,"b":12345678901234567890123,"c":1e+16}';
-    expect(await readFile(path, "utf8")).toContain(`"meta":${stored},"payload":${stored},"seq":0,"ts":-12345678901234567890,`);
+    expect(await readFile(path, "utf8")).toContain(
+      `"meta":${stored},"payload":${stored},"seq":0,"ts":-12345678901234567890,`,
+    );
   });
 
   it("takes a payload from a file or from standard input", async () => {
@@ -39,7 +54,9 @@ describe("append of one event", () => {
     const file = join(folder, "payload.json");
     await writeFile(file, '{ "from": "file" }\n');
     await json(["append", ...store, "--type", "T", "--aggregate", "a", "--payload", `@${file}`]);
-    await json(["append", ...store, "--type", "T", "--aggregate", "a", "--payload", "@-"], { input: '{"from":"stdin"}' });
+    await json(["append", ...store, "--type", "T", "--aggregate", "a", "--payload", "@-"], {
+      input: '{"from":"stdin"}',
+    });
     const text = await readFile(path, "utf8");
     expect(text).toContain('"payload":{"from":"file"}');
     expect(text).toContain('"payload":{"from":"stdin"}');
@@ -55,7 +72,17 @@ describe("append of one event", () => {
     ["@/nonexistent/file", "INVALID_CONFIG"],
   ])("refuses the payload %s", async (payload, errorCode) => {
     const { store } = newLog(folder);
-    const { code, stdout } = await rynxs(["append", ...store, "--type", "T", "--aggregate", "a", "--payload", payload, "--json"]);
+    const { code, stdout } = await rynxs([
+      "append",
+      ...store,
+      "--type",
+      "T",
+      "--aggregate",
+      "a",
+      "--payload",
+      payload,
+      "--json",
+    ]);
     expect(code).toBe(1);
     const { error } = JSON.parse(stdout) as { error: { code: string; message: string; hint: string } };
     expect(error.code).toBe(errorCode);
@@ -85,7 +112,9 @@ describe("append of one event", () => {
 
   it("finds its log in the environment", async () => {
     const { path } = newLog(folder);
-    await json(["append", "--type", "T", "--aggregate", "a"], { env: { EVENT_STORE_PATH: path, RYNXS_HASH_VERSION: "v2" } });
+    await json(["append", "--type", "T", "--aggregate", "a"], {
+      env: { EVENT_STORE_PATH: path, RYNXS_HASH_VERSION: "v2" },
+    });
     expect(await readFile(path, "utf8")).toMatch(/^\{"event":\{"aggregate_id":"a","hash_version":"v2","payload":/);
   });
 
@@ -101,7 +130,9 @@ describe("append of one event", () => {
 describe("append --stdin", () => {
   it.each([[[]], [["--batch", "7"]]])("appends the events of all lines %j", async (batch) => {
     const { store } = newLog(folder);
-    const { code, stdout, stderr } = await rynxs(["append", ...store, "--stdin", ...batch], { input: `\n  \r\n${events(25)}\n` });
+    const { code, stdout, stderr } = await rynxs(["append", ...store, "--stdin", ...batch], {
+      input: `\n  \r\n${events(25)}\n`,
+    });
     expect([code, stderr]).toEqual([0, ""]);
     const { hash } = await json<{ hash: string }>(["head", ...store]);
     expect(stdout).toBe(`25 events appended, seq 0 to 24\nhead 24:${hash}\n`);
@@ -123,7 +154,8 @@ describe("append --stdin", () => {
 
   it("keeps the digits of numbers", async () => {
     const { path, store } = newLog(folder);
-    const input = '{"type":"A","aggregate_id":"a","ts":123456789012345678901,"payload":{"n":1.0,"m":-0.0,"k":1E-7},"meta":{"x":10.50}}';
+    const input =
+      '{"type":"A","aggregate_id":"a","ts":123456789012345678901,"payload":{"n":1.0,"m":-0.0,"k":1E-7},"meta":{"x":10.50}}';
     await json(["append", ...store, "--stdin"], { input });
     expect(await readFile(path, "utf8")).toContain(
       '"meta":{"x":10.5},"payload":{"k":1e-07,"m":-0.0,"n":1.0},"seq":0,"ts":123456789012345678901,',
@@ -159,9 +191,13 @@ describe("append --stdin", () => {
   ])("refuses %s by its line number; what came before is in the log, nothing behind it", async (_, bad, path) => {
     for (const batch of [[], ["--batch", "100"]]) {
       const { store } = newLog(folder);
-      const { code, stdout, stderr } = await rynxs(["append", ...store, "--stdin", ...batch], { input: `${events(3)}\n${bad}\n${events(2)}` });
+      const { code, stdout, stderr } = await rynxs(["append", ...store, "--stdin", ...batch], {
+        input: `${events(3)}\n${bad}\n${events(2)}`,
+      });
       expect([code, stdout]).toEqual([1, ""]);
-      expect(stderr).toMatch(/^error INVALID_EVENT: line 5 refused: .*; everything before it is in the log, up to seq 2\n/);
+      expect(stderr).toMatch(
+        /^error INVALID_EVENT: line 5 refused: .*; everything before it is in the log, up to seq 2\n/,
+      );
       expect(stderr).toContain("  line           5\n");
       expect(stderr).toContain(`  path           ${path}`);
       expect(await json(["verify", ...store])).toMatchObject({ valid: true, events: 3 });
@@ -194,9 +230,13 @@ describe("append --stdin", () => {
     const { store } = newLog(folder);
     const large = `{"type":"A","aggregate_id":"a","payload":{"text":"${"x".repeat(8 * 1024 * 1024)}"}}`;
     for (const batch of [[], ["--batch", "10"]]) {
-      const { code, stderr } = await rynxs(["append", ...store, "--stdin", ...batch], { input: `${events(2)}${large}\n${events(1)}` });
+      const { code, stderr } = await rynxs(["append", ...store, "--stdin", ...batch], {
+        input: `${events(2)}${large}\n${events(1)}`,
+      });
       expect(code).toBe(1);
-      expect(stderr).toMatch(/^error TOO_LARGE: line 3 refused: .*; everything before it is in the log, up to seq \d+\n/);
+      expect(stderr).toMatch(
+        /^error TOO_LARGE: line 3 refused: .*; everything before it is in the log, up to seq \d+\n/,
+      );
     }
     expect(await json(["verify", ...store])).toMatchObject({ valid: true, events: 4 });
   });
@@ -215,10 +255,13 @@ describe("append --stdin", () => {
     const { path, store } = newLog(folder);
     const child = start(["append", ...store, "--stdin"]);
     child.stdin.write(events(2));
-    while ((await readFile(path, "utf8").catch(() => "")).split("\n").length < 3) await new Promise((resolve) => setTimeout(resolve, 10));
+    while ((await readFile(path, "utf8").catch(() => "")).split("\n").length < 3)
+      await new Promise((resolve) => setTimeout(resolve, 10));
     child.kill("SIGINT");
     const { code, stderr } = await child.ended;
     expect(code).toBe(130);
-    expect(stderr).toMatch(/^error INTERRUPTED: stopped by a signal: 2 events appended, seq 0 to 1, head 1:[0-9a-f]{64}\n/);
+    expect(stderr).toMatch(
+      /^error INTERRUPTED: stopped by a signal: 2 events appended, seq 0 to 1, head 1:[0-9a-f]{64}\n/,
+    );
   });
 });

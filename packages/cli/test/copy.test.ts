@@ -40,14 +40,18 @@ describe("copy", () => {
     const before = await readFile(to.path);
     const { code, stderr } = await rynxs(["copy", `file:${from.path}`, `file:${to.path}`]);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^error NOT_A_PREFIX: .* is not the beginning of .*: nothing was copied\n {2}seq +0\n {2}expected +[0-9a-f]{64}\n {2}actual +[0-9a-f]{64}\nhint: /);
+    expect(stderr).toMatch(
+      /^error NOT_A_PREFIX: .* is not the beginning of .*: nothing was copied\n {2}seq +0\n {2}expected +[0-9a-f]{64}\n {2}actual +[0-9a-f]{64}\nhint: /,
+    );
     expect(await readFile(to.path)).toEqual(before);
 
     await copyFile(from.path, longer.path);
     await json(["append", ...longer.store, "--stdin"], { input: events(1) });
     const ahead = await rynxs(["copy", `file:${from.path}`, `file:${longer.path}`, "--json"]);
     expect(ahead.code).toBe(1);
-    expect(JSON.parse(ahead.stdout)).toMatchObject({ error: { code: "NOT_A_PREFIX", seq: 5, expected: "no record 5 in FROM" } });
+    expect(JSON.parse(ahead.stdout)).toMatchObject({
+      error: { code: "NOT_A_PREFIX", seq: 5, expected: "no record 5 in FROM" },
+    });
   });
 
   it("copies the good records before a fault, then fails with exit 2", async () => {

@@ -10,15 +10,23 @@ describe("demo", () => {
     const { code, stdout, stderr } = await rynxs(["demo"]);
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(/valid: 6 events, seq 0 to 5\n {3}head 5:[0-9a-f]{64}\n/);
-    expect(stdout).toMatch(/error HASH_MISMATCH: .*\n {5}seq +3\n {5}expected {2}[0-9a-f]{64}\n {5}actual {4}[0-9a-f]{64}\n/);
-    expect(stdout).toMatch(/error TRUNCATED: .*\n {5}seq +4\n {5}expected {2}5:[0-9a-f]{64}\n {5}actual {4}3:[0-9a-f]{64}\n/);
+    expect(stdout).toMatch(
+      /error HASH_MISMATCH: .*\n {5}seq +3\n {5}expected {2}[0-9a-f]{64}\n {5}actual {4}[0-9a-f]{64}\n/,
+    );
+    expect(stdout).toMatch(
+      /error TRUNCATED: .*\n {5}seq +4\n {5}expected {2}5:[0-9a-f]{64}\n {5}actual {4}3:[0-9a-f]{64}\n/,
+    );
 
     const commands = stdout.slice(stdout.indexOf("Try it yourself")).match(/^ {3}rynxs (?:read|verify) .*$/gm) ?? [];
     const codes = [];
     for (const command of commands) codes.push((await rynxs(command.trim().split(" ").slice(1))).code);
     expect(codes).toEqual([0, 2, 2]);
     const path = /file:(\S+events\.log)/.exec(stdout)?.[1] ?? "";
-    expect((await readdir(dirname(path))).filter((name) => name.endsWith(".log"))).toEqual(["cut.log", "events.log", "forged.log"]);
+    expect((await readdir(dirname(path))).filter((name) => name.endsWith(".log"))).toEqual([
+      "cut.log",
+      "events.log",
+      "forged.log",
+    ]);
     await rm(dirname(path), { recursive: true });
   });
 });

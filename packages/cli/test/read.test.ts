@@ -52,10 +52,14 @@ describe("read", () => {
   });
 
   it("takes ranges, filters and a limit", async () => {
-    const read = async (...args: string[]): Promise<string[]> => rows((await rynxs(["read", ...store, ...args])).stdout);
+    const read = async (...args: string[]): Promise<string[]> =>
+      rows((await rynxs(["read", ...store, ...args])).stdout);
     expect(await read("--from", "18")).toEqual(["18 18 Type0 thing-3", "19 19 Type1 thing-4"]);
     expect(await read("--from", "3", "--to", "4")).toEqual(["3 3 Type0 thing-3", "4 4 Type1 thing-4"]);
-    expect(await read("--aggregate", "thing-1", "--type", "Type1")).toEqual(["1 1 Type1 thing-1", "16 16 Type1 thing-1"]);
+    expect(await read("--aggregate", "thing-1", "--type", "Type1")).toEqual([
+      "1 1 Type1 thing-1",
+      "16 16 Type1 thing-1",
+    ]);
     expect(await read("--type", "Type2", "--limit", "2")).toEqual(["2 2 Type2 thing-2", "5 5 Type2 thing-0"]);
     const filtered = await rynxs(["read", ...store, "--json", "--type", "Type2", "--limit", "2"]);
     expect(filtered.stdout).toBe(`${lines[2] ?? ""}\n${lines[5] ?? ""}\n`);
@@ -69,7 +73,11 @@ describe("read", () => {
   });
 
   it("reads a log whose beginning is gone with an anchor", async () => {
-    const chains = JSON.parse(await readFile(join(VECTORS, "chains.json"), "utf8")) as { dir?: string; first_seq?: number; first_prev_hash?: string }[];
+    const chains = JSON.parse(await readFile(join(VECTORS, "chains.json"), "utf8")) as {
+      dir?: string;
+      first_seq?: number;
+      first_prev_hash?: string;
+    }[];
     const pruned = chains.find(({ dir }) => dir === "rotated-pruned");
     const log = ["--store", `file:${join(VECTORS, "rotated-pruned", "events.log")}`];
     const plain = await rynxs(["read", ...log]);
@@ -83,17 +91,33 @@ describe("read", () => {
 
   it("shows times that can only be Unix milliseconds as dates", async () => {
     const log = newLog(folder);
-    const input = [1_700_000_000_000, 1_700_000_000, -1].map((ts) => `{"type":"A","aggregate_id":"a","ts":${String(ts)}}\n`).join("");
+    const input = [1_700_000_000_000, 1_700_000_000, -1]
+      .map((ts) => `{"type":"A","aggregate_id":"a","ts":${String(ts)}}\n`)
+      .join("");
     await json(["append", ...log.store, "--stdin"], { input });
-    expect(rows((await rynxs(["read", ...log.store])).stdout)).toEqual(["0 2023-11-14T22:13:20.000Z A a", "1 1700000000 A a", "2 -1 A a"]);
+    expect(rows((await rynxs(["read", ...log.store])).stdout)).toEqual([
+      "0 2023-11-14T22:13:20.000Z A a",
+      "1 1700000000 A a",
+      "2 -1 A a",
+    ]);
   });
 
   it("never lets stored text control the terminal", async () => {
     const log = newLog(folder);
-    await json(["append", ...log.store, "--type", "\u001b[2JA\r\nB", "--aggregate", "a\u202e\u009b", "--payload", '{"k":"\\u001b[31m\u007f\u2028"}']);
+    await json([
+      "append",
+      ...log.store,
+      "--type",
+      "\u001b[2JA\r\nB",
+      "--aggregate",
+      "a\u202e\u009b",
+      "--payload",
+      '{"k":"\\u001b[31m\u007f\u2028"}',
+    ]);
     const { stdout } = await rynxs(["read", ...log.store]);
     expect(stdout.split("\n")).toHaveLength(3);
     expect(stdout).toContain("\\u001b[2JA\\u000d\\u000aB");
+    // eslint-disable-next-line no-control-regex -- control characters are what this looks for
     expect(stdout).not.toMatch(/[\u001b\u009b\u202e\u007f\u2028\r]/);
   });
 
@@ -110,7 +134,11 @@ describe("read", () => {
 
   it("says that standard output is full", async () => {
     const bin = new URL("../bin/rynxs.js", import.meta.url).pathname;
-    const { status, stderr } = spawnSync("sh", ["-c", 'exec "$0" "$@" > /dev/full', process.execPath, bin, "read", ...store], { encoding: "utf8" });
+    const { status, stderr } = spawnSync(
+      "sh",
+      ["-c", 'exec "$0" "$@" > /dev/full', process.execPath, bin, "read", ...store],
+      { encoding: "utf8" },
+    );
     expect(status).toBe(1);
     expect(stderr).toMatch(/^error IO_FAILED: standard output cannot be written: ENOSPC/);
   });
@@ -157,7 +185,10 @@ describe("read --follow", () => {
     await json(["append", ...log.store, "--stdin"], { input: events(6) });
     const { code, stdout } = await limited;
     expect(code).toBe(0);
-    const seqs = stdout.trimEnd().split("\n").map((line) => (JSON.parse(line) as { event: { seq: number } }).event.seq);
+    const seqs = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { event: { seq: number } }).event.seq);
     expect(seqs).toEqual([2, 5]);
     expect(rows((await ranged).stdout).map((row) => row.split(" ")[0])).toEqual(["1", "2", "3", "4"]);
   });

@@ -93,6 +93,7 @@ export function newLog(folder: string): { path: string; store: string[] } {
 export function events(count: number): string {
   return Array.from(
     { length: count },
-    (_, i) => `{"type":"Type${String(i % 3)}","aggregate_id":"thing-${String(i % 5)}","ts":${String(i)},"payload":{"i":${String(i)}}}\n`,
+    (_, i) =>
+      `{"type":"Type${String(i % 3)}","aggregate_id":"thing-${String(i % 5)}","ts":${String(i)},"payload":{"i":${String(i)}}}\n`,
   ).join("");
 }

@@ -18,7 +18,14 @@ describe("rynxs", () => {
     const { code, stdout, stderr } = await rynxs(["--help"]);
     expect([code, stderr]).toEqual([0, ""]);
     for (const name of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${name} {2,}\\w`, "m"));
-    for (const name of ["EVENT_STORE_TYPE", "EVENT_STORE_PATH", "S3_BUCKET", "S3_PREFIX", "S3_ENDPOINT", "RYNXS_HASH_VERSION"]) {
+    for (const name of [
+      "EVENT_STORE_TYPE",
+      "EVENT_STORE_PATH",
+      "S3_BUCKET",
+      "S3_PREFIX",
+      "S3_ENDPOINT",
+      "RYNXS_HASH_VERSION",
+    ]) {
       expect(stdout).toContain(name);
     }
     expect(stdout).toContain("rynxs append --store file:my.log");
@@ -42,16 +49,48 @@ describe("rynxs", () => {
     [["verify", "--stroe", "x"], "unknown option '--stroe'", "did you mean --store?"],
     [["head", "extra"], "too many arguments for 'head'. Expected 0 arguments but got 1.", "see rynxs head --help"],
     [["copy", "file:a"], "missing required argument 'to'", "see rynxs copy --help"],
-    [["read", "--from", "x"], "option '--from <seq>' argument 'x' is invalid. A seq is an integer from 0 to 9999999999.", "see rynxs read --help"],
-    [["read", "--from", "12345678901"], "option '--from <seq>' argument '12345678901' is invalid. A seq is an integer from 0 to 9999999999.", "see rynxs read --help"],
+    [
+      ["read", "--from", "x"],
+      "option '--from <seq>' argument 'x' is invalid. A seq is an integer from 0 to 9999999999.",
+      "see rynxs read --help",
+    ],
+    [
+      ["read", "--from", "12345678901"],
+      "option '--from <seq>' argument '12345678901' is invalid. A seq is an integer from 0 to 9999999999.",
+      "see rynxs read --help",
+    ],
     [["read", "--from", "5", "--to", "3"], "--to 3 lies before the first seq to read, 5", undefined],
-    [["read", "--limit", "0"], "option '--limit <n>' argument '0' is invalid. Give an integer from 1 to 9007199254740991.", "see rynxs read --help"],
-    [["append", "--stdin", "--batch", "1001"], "option '--batch <n>' argument '1001' is invalid. Give an integer from 1 to 1000.", "see rynxs append --help"],
-    [["append", "--stdin", "--type", "A"], "option '--stdin' cannot be used with option '--type <type>'", "see rynxs append --help"],
+    [
+      ["read", "--limit", "0"],
+      "option '--limit <n>' argument '0' is invalid. Give an integer from 1 to 9007199254740991.",
+      "see rynxs read --help",
+    ],
+    [
+      ["append", "--stdin", "--batch", "1001"],
+      "option '--batch <n>' argument '1001' is invalid. Give an integer from 1 to 1000.",
+      "see rynxs append --help",
+    ],
+    [
+      ["append", "--stdin", "--type", "A"],
+      "option '--stdin' cannot be used with option '--type <type>'",
+      "see rynxs append --help",
+    ],
     [["append", "--type", "A", "--aggregate", "a", "--batch", "2"], "--batch goes with --stdin", undefined],
-    [["append", "--type", "A"], "--aggregate is missing", "give --type and --aggregate for one event, or --stdin for NDJSON events on standard input"],
-    [["append", "--expect-prev", "ABC"], "option '--expect-prev <hash>' argument 'ABC' is invalid. A hash is 64 lowercase hex digits.", "see rynxs append --help"],
-    [["append", "--ts", "1.5"], "option '--ts <integer>' argument '1.5' is invalid. A timestamp is an integer (its unit is yours).", "see rynxs append --help"],
+    [
+      ["append", "--type", "A"],
+      "--aggregate is missing",
+      "give --type and --aggregate for one event, or --stdin for NDJSON events on standard input",
+    ],
+    [
+      ["append", "--expect-prev", "ABC"],
+      "option '--expect-prev <hash>' argument 'ABC' is invalid. A hash is 64 lowercase hex digits.",
+      "see rynxs append --help",
+    ],
+    [
+      ["append", "--ts", "1.5"],
+      "option '--ts <integer>' argument '1.5' is invalid. A timestamp is an integer (its unit is yours).",
+      "see rynxs append --help",
+    ],
     [["copy", "file:/tmp/a", "file:/tmp/a"], "FROM and TO are the same store", undefined],
   ])("refuses %j", async (args, message, hint) => {
     const { code, stdout, stderr } = await rynxs(args);

@@ -9,19 +9,29 @@ interface Report {
   readonly valid: boolean;
   readonly events: number;
   readonly head: { readonly seq: number; readonly hash: string };
-  readonly error?: { readonly code: string; readonly seq: number; readonly expected: unknown; readonly actual: unknown };
+  readonly error?: {
+    readonly code: string;
+    readonly seq: number;
+    readonly expected: unknown;
+    readonly actual: unknown;
+  };
 }
 
 const golden = async <T>(name: string): Promise<T> => JSON.parse(await readFile(join(VECTORS, name), "utf8")) as T;
 
 describe("verify of golden logs", async () => {
   const chains = await golden<{ file?: string; events?: number; last_seq: number; last_hash: string }[]>("chains.json");
-  it.each(chains.filter(({ file }) => file !== undefined))("$file is valid", async ({ file, events: count, last_seq, last_hash }) => {
-    const store = ["--store", `file:${join(VECTORS, file ?? "")}`];
-    const { code, stdout } = await rynxs(["verify", ...store, "--json"]);
-    expect(code).toBe(0);
-    expect(stdout).toBe(`${JSON.stringify({ valid: true, events: count, head: { seq: last_seq, hash: last_hash } })}\n`);
-  });
+  it.each(chains.filter(({ file }) => file !== undefined))(
+    "$file is valid",
+    async ({ file, events: count, last_seq, last_hash }) => {
+      const store = ["--store", `file:${join(VECTORS, file ?? "")}`];
+      const { code, stdout } = await rynxs(["verify", ...store, "--json"]);
+      expect(code).toBe(0);
+      expect(stdout).toBe(
+        `${JSON.stringify({ valid: true, events: count, head: { seq: last_seq, hash: last_hash } })}\n`,
+      );
+    },
+  );
 
   it("a rotated log is one log", async () => {
     await cp(join(VECTORS, "rotated"), join(folder, "rotated"), { recursive: true });
@@ -48,7 +58,11 @@ describe("verify of golden logs", async () => {
     const people = await rynxs(["verify", ...store]);
     expect(people.code).toBe(2);
     expect(people.stdout).toMatch(new RegExp(`^NOT VALID: ${String(seq)} good events? before the fault`));
-    expect(people.stderr).toMatch(new RegExp(`^error ${report.error?.code ?? ""}: .*\\n {2}seq +${String(seq)}\\n {2}expected  .*\\n {2}actual    .*\\n`));
+    expect(people.stderr).toMatch(
+      new RegExp(
+        `^error ${report.error?.code ?? ""}: .*\\n {2}seq +${String(seq)}\\n {2}expected  .*\\n {2}actual    .*\\n`,
+      ),
+    );
   });
 });
 
@@ -61,7 +75,9 @@ describe("verify", () => {
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toBe(`valid: 50 events, seq 0 to 49\nhead 49:${hash}\n`);
     const half = await rynxs(["verify", ...store, "--from", "40"]);
-    expect(half.stdout).toMatch(/^valid: 10 events, seq 40 to 49\nhead 49:.*\nanchored on the record before, 39:[0-9a-f]{64}: what lies before seq 40 was not verified\n$/);
+    expect(half.stdout).toMatch(
+      /^valid: 10 events, seq 40 to 49\nhead 49:.*\nanchored on the record before, 39:[0-9a-f]{64}: what lies before seq 40 was not verified\n$/,
+    );
   });
 
   it("with --expect-head, notices a tail that was cut off or rewritten", async () => {
@@ -76,7 +92,12 @@ describe("verify", () => {
     await truncate(path, Buffer.byteLength(`${lines.slice(0, 3).join("\n")}\n`));
     const cut = await rynxs(["verify", ...store, "--expect-head", head, "--json"]);
     expect(cut.code).toBe(2);
-    expect(JSON.parse(cut.stdout)).toMatchObject({ valid: false, events: 3, head: { seq: 2 }, error: { code: "TRUNCATED", seq: 3, expected: head } });
+    expect(JSON.parse(cut.stdout)).toMatchObject({
+      valid: false,
+      events: 3,
+      head: { seq: 2 },
+      error: { code: "TRUNCATED", seq: 3, expected: head },
+    });
 
     await writeFile(path, `${lines.slice(0, 3).join("\n")}\n`);
     await json(["append", ...store, "--stdin"], { input: events(4) });

@@ -1,12 +1,11 @@
 import type { Committed, EventStore, NewEvent } from "@rynxs/event-store";
 import { EventStoreError, InvalidEventError, parseEventText } from "@rynxs/event-store";
 import type { Context } from "../context.js";
-import { CliError, describe, extend } from "../exit.js";
+import { CliError, conflict, describe, extend } from "../exit.js";
 import { decodeUtf8, isBlank, splitLines } from "../lines.js";
 import { showHead } from "../options.js";
 import { startProgress } from "../progress.js";
 import { count, seqRange } from "../text.js";
-import { conflict } from "./append.js";
 
 /** A batch is written when its lines have this many bytes, whatever `--batch` says: far below what a store refuses. */
 const MAX_BATCH_TEXT = 4 * 1024 * 1024;
@@ -20,7 +19,11 @@ export interface LinesFlags {
  * Appends the NDJSON events of standard input in their order. The first line that is refused ends it: what came before
  * is in the log then, and nothing behind it. With an expectation, so that no other writer's event gets in between.
  */
-export async function appendLines(store: EventStore, flags: LinesFlags, { output, interrupts }: Context): Promise<void> {
+export async function appendLines(
+  store: EventStore,
+  flags: LinesFlags,
+  { output, interrupts }: Context,
+): Promise<void> {
   if (process.stdin.isTTY) output.note('type one event a line, {"type","aggregate_id","payload"}; end with Ctrl-D');
   const progress = await startProgress("appending");
   const batch = new Batch(store, flags, interrupts.abort, (appended) => {
@@ -167,14 +170,19 @@ class Batch {
     // a line found bad while the batch before it was written: that failure says it all
     if (error instanceof CliError && "line" in error.facts) return error;
     const last = this.#last?.seq;
-    const got = last === undefined ? "nothing before it was appended" : `everything before it is in the log, up to seq ${String(last)}`;
+    const got =
+      last === undefined
+        ? "nothing before it was appended"
+        : `everything before it is in the log, up to seq ${String(last)}`;
     const failure = extend(error, prefix ?? `at line ${String(line)}`, { line, log_up_to_seq: last }, this.done());
     const { code, message, facts, hint } = describe(failure);
     return new CliError(code, `${message}; ${got}`, { facts, hint, done: this.done(), cause: error });
   }
 
   interruption(): CliError {
-    return new CliError("INTERRUPTED", `stopped by a signal: ${this.summary().replace("\n", ", ")}`, { done: this.done() });
+    return new CliError("INTERRUPTED", `stopped by a signal: ${this.summary().replace("\n", ", ")}`, {
+      done: this.done(),
+    });
   }
 }
 

@@ -3,7 +3,7 @@ import { buffer } from "node:stream/consumers";
 import type { NewEvent } from "@rynxs/event-store";
 import { JsonText } from "@rynxs/event-store";
 import type { Context } from "../context.js";
-import { CliError, extend, usageError } from "../exit.js";
+import { conflict, extend, usageError } from "../exit.js";
 import { decodeUtf8 } from "../lines.js";
 import type { StoreFlags } from "../options.js";
 import { openStore, withStore } from "../options.js";
@@ -22,7 +22,9 @@ export interface AppendFlags extends StoreFlags {
 
 export async function append(flags: AppendFlags, context: Context): Promise<void> {
   if (flags.stdin) {
-    await withStore(openStore(flags, context.output, { readOnly: false }), (store) => appendLines(store, flags, context));
+    await withStore(openStore(flags, context.output, { readOnly: false }), (store) =>
+      appendLines(store, flags, context),
+    );
     return;
   }
   if (flags.batch !== undefined) throw usageError("--batch goes with --stdin");
@@ -36,14 +38,6 @@ export async function append(flags: AppendFlags, context: Context): Promise<void
       event_hash: eventHash,
       prev_hash: prevHash,
     });
-  });
-}
-
-/** The log's last hash is not the one that the caller expected. */
-export function conflict(expected: string | undefined, observed: string): CliError {
-  return new CliError("CONFLICT", "the log's last event_hash is not the expected one; nothing was appended", {
-    facts: { expected, actual: observed },
-    hint: "somebody else appended meanwhile: read what is new, decide again, and pass the actual hash as --expect-prev",
   });
 }
 

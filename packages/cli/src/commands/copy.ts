@@ -25,10 +25,12 @@ export interface CopyFlags extends Omit<StoreFlags, "store"> {
 export async function copy(from: string, to: string, flags: CopyFlags, context: Context): Promise<void> {
   if (from === to) throw usageError("FROM and TO are the same store");
   const { output } = context;
-  await withStore(openStore(side(from, flags.fromEndpoint, flags.fromRegion, flags), output, { readOnly: true }), (source) =>
-    withStore(openStore(side(to, flags.toEndpoint, flags.toRegion, flags), output, { readOnly: false }), (target) =>
-      copyLog(source, target, flags.batch ?? (to.startsWith("s3:") ? 1 : FILE_CHUNK), context),
-    ),
+  await withStore(
+    openStore(side(from, flags.fromEndpoint, flags.fromRegion, flags), output, { readOnly: true }),
+    (source) =>
+      withStore(openStore(side(to, flags.toEndpoint, flags.toRegion, flags), output, { readOnly: false }), (target) =>
+        copyLog(source, target, flags.batch ?? (to.startsWith("s3:") ? 1 : FILE_CHUNK), context),
+      ),
   );
 }
 
@@ -40,7 +42,8 @@ function side(store: string, endpoint: string | undefined, region: string | unde
 async function copyLog(source: EventStore, target: EventStore, chunkSize: number, context: Context): Promise<void> {
   const { output, interrupts } = context;
   const start = await commonHead(source, target);
-  if (start.seq >= 0 && !output.json) output.note(`${target.location} already holds the log up to seq ${String(start.seq)}: going on behind it`);
+  if (start.seq >= 0 && !output.json)
+    output.note(`${target.location} already holds the log up to seq ${String(start.seq)}: going on behind it`);
   const progress = await progressOf(source, start);
   const writer = new ChunkWriter(target, start, chunkSize, interrupts.abort, progress);
   try {
@@ -56,10 +59,14 @@ async function copyLog(source: EventStore, target: EventStore, chunkSize: number
     progress.stop();
   }
   if (interrupts.stop.aborted) {
-    throw new CliError("INTERRUPTED", `stopped by a signal: ${target.location} holds the log up to ${showHead(writer.head)}`, {
-      hint: "run the same command again: it goes on from there",
-      done: resultJson(writer, start),
-    });
+    throw new CliError(
+      "INTERRUPTED",
+      `stopped by a signal: ${target.location} holds the log up to ${showHead(writer.head)}`,
+      {
+        hint: "run the same command again: it goes on from there",
+        done: resultJson(writer, start),
+      },
+    );
   }
   await reportHeads(source, target, writer, start, output);
 }
@@ -70,10 +77,14 @@ async function commonHead(source: EventStore, target: EventStore): Promise<Head>
   if (head.seq < 0) return head;
   const hash = await source.getEventHash(head.seq);
   if (hash === head.hash) return head;
-  throw new CliError("NOT_A_PREFIX", `${target.location} is not the beginning of ${source.location}: nothing was copied`, {
-    facts: { seq: head.seq, expected: hash ?? `no record ${String(head.seq)} in FROM`, actual: head.hash },
-    hint: "copy into an empty place, or into a log that was copied from this one and has not been appended to",
-  });
+  throw new CliError(
+    "NOT_A_PREFIX",
+    `${target.location} is not the beginning of ${source.location}: nothing was copied`,
+    {
+      facts: { seq: head.seq, expected: hash ?? `no record ${String(head.seq)} in FROM`, actual: head.hash },
+      hint: "copy into an empty place, or into a log that was copied from this one and has not been appended to",
+    },
+  );
 }
 
 async function progressOf(source: EventStore, start: Head): Promise<Progress> {
@@ -128,7 +139,13 @@ async function brokenOff(error: unknown, writer: ChunkWriter, target: EventStore
   return extend(error, `${target.location} ${holds}; then`, {}, resultJson(writer, start));
 }
 
-async function reportHeads(source: EventStore, target: EventStore, writer: ChunkWriter, start: Head, output: Output): Promise<void> {
+async function reportHeads(
+  source: EventStore,
+  target: EventStore,
+  writer: ChunkWriter,
+  start: Head,
+  output: Output,
+): Promise<void> {
   const { head, copied } = writer;
   const [there, here] = await Promise.all([source.head(), target.head()]);
   if (showHead(here) !== showHead(head)) {
@@ -138,7 +155,8 @@ async function reportHeads(source: EventStore, target: EventStore, writer: Chunk
       done: resultJson(writer, start),
     });
   }
-  const what = copied === 0 ? "nothing to copy" : `${count(copied, "event")} copied, ${seqRange(start.seq + 1, head.seq)}`;
+  const what =
+    copied === 0 ? "nothing to copy" : `${count(copied, "event")} copied, ${seqRange(start.seq + 1, head.seq)}`;
   const heads = [`head of FROM  ${showHead(there)}`, `head of TO    ${showHead(here)}`];
   await output.result([what, ...heads].join("\n"), resultJson(writer, start));
   if (there.seq > here.seq) output.note("FROM has grown meanwhile: run the same command again to copy what is new");

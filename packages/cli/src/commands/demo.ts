@@ -34,7 +34,12 @@ export async function demo({ output }: Context): Promise<void> {
     for (const event of EVENTS) await store.append(event);
   });
 
-  await step(output, 2, "Read them back, verifying each", "every record carries the hash of the one before it and its own");
+  await step(
+    output,
+    2,
+    "Read them back, verifying each",
+    "every record carries the hash of the one before it and its own",
+  );
   const head = await withStore(openLog(path), async (store) => {
     await printLog(store, output);
     return await printVerdict(store, output);

@@ -55,9 +55,15 @@ function rangeOf(flags: ReadFlags, output: Output): ReadOptions {
  * Reads to the end again and again, each time anchored on the last record seen, so that what comes must link to it.
  * Filters here, not in the store: the anchor has to move over events that are not shown, too.
  */
-async function follow(store: EventStore, flags: ReadFlags, printer: Printer, stop: AbortSignal, output: Output): Promise<void> {
+async function follow(
+  store: EventStore,
+  flags: ReadFlags,
+  printer: Printer,
+  stop: AbortSignal,
+  output: Output,
+): Promise<void> {
   let troubled = false;
-  for (;;) {
+  do {
     const last = printer.last;
     const options = last === undefined ? rangeOf(flags, output) : { anchor: last, toSeq: flags.to };
     try {
@@ -69,10 +75,9 @@ async function follow(store: EventStore, flags: ReadFlags, printer: Printer, sto
       if (!troubled) output.note(`warning ${failure.code}: ${failure.message}; trying again`);
       troubled = true;
     }
-    if (printer.finished || stop.aborted) return;
+    if (printer.finished) return;
     await pause(flags.interval * 1000, stop);
-    if (stop.aborted) return;
-  }
+  } while (!stop.aborted);
 }
 
 /** Prints events as they come: rows for people, stored lines with `--json`. Remembers the last one it saw. */
@@ -107,7 +112,8 @@ class Printer {
 
   async #printRecords(store: EventStore, options: ReadOptions): Promise<void> {
     const { type, aggregate } = this.#flags;
-    const filtered = options.type === undefined && options.aggregateId === undefined && (type ?? aggregate) !== undefined;
+    const filtered =
+      options.type === undefined && options.aggregateId === undefined && (type ?? aggregate) !== undefined;
     for await (const record of store.readRecords(options)) {
       if (!filtered || this.#matches(eventOf(record.line))) await this.#print(record.line);
       this.#last = { seq: record.seq, hash: record.eventHash };

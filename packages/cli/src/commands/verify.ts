@@ -64,7 +64,10 @@ function reportText({ valid, events, head, anchor }: VerifyReport): string {
   const range = events === 0 ? "" : `, ${seqRange(head.seq - events + 1, head.seq)}`;
   const lines = valid
     ? [`${paint("green", "valid")}: ${count(events, "event")}${range}`, `head ${showHead(head)}`]
-    : [`${paint("red", "NOT VALID")}: ${count(events, "good event")} before the fault${range}`, `last good ${showHead(head)}`];
+    : [
+        `${paint("red", "NOT VALID")}: ${count(events, "good event")} before the fault${range}`,
+        `last good ${showHead(head)}`,
+      ];
   const note = anchorNote(anchor);
   return (note === undefined ? lines : [...lines, note]).join("\n");
 }

@@ -56,7 +56,12 @@ function viewInPlace(line: Buffer, seq: number, origin: LineOrigin): RecordView 
   const view = wellFormed(line, seq, origin);
   if (origin.keySeq !== undefined && view.seq !== origin.keySeq) {
     const at = { seq, expected: origin.keySeq, actual: view.seq };
-    throw new VerificationError("MISPLACED", at, `the object under the key of seq ${String(origin.keySeq)} holds seq ${String(view.seq)}`, evidence(origin));
+    throw new VerificationError(
+      "MISPLACED",
+      at,
+      `the object under the key of seq ${String(origin.keySeq)} holds seq ${String(view.seq)}`,
+      evidence(origin),
+    );
   }
   return view;
 }
@@ -64,7 +69,12 @@ function viewInPlace(line: Buffer, seq: number, origin: LineOrigin): RecordView 
 function wellFormed(line: Buffer, seq: number, origin: LineOrigin): RecordView {
   if (line.length > MAX_RECORD_BYTES) {
     const at = { seq, expected: MAX_RECORD_BYTES, actual: line.length };
-    throw new VerificationError("MALFORMED", at, `record ${String(seq)} is malformed: ${String(line.length)} bytes, at most ${String(MAX_RECORD_BYTES)} are allowed`, evidence(origin));
+    throw new VerificationError(
+      "MALFORMED",
+      at,
+      `record ${String(seq)} is malformed: ${String(line.length)} bytes, at most ${String(MAX_RECORD_BYTES)} are allowed`,
+      evidence(origin),
+    );
   }
   try {
     return viewRecord(line);
@@ -72,7 +82,12 @@ function wellFormed(line: Buffer, seq: number, origin: LineOrigin): RecordView {
     if (!(error instanceof MalformedRecord)) throw error;
     if (origin.unterminated && (error.incomplete || endsInNuls(line))) throw tornTail(seq, line.length, origin.facts);
     const at = { seq, expected: "one record in strict JSON", actual: error.message };
-    throw new VerificationError("MALFORMED", at, `record ${String(seq)} is malformed: ${error.message}`, evidence(origin));
+    throw new VerificationError(
+      "MALFORMED",
+      at,
+      `record ${String(seq)} is malformed: ${error.message}`,
+      evidence(origin),
+    );
   }
 }
 
@@ -84,16 +99,26 @@ function endsInNuls(line: Buffer): boolean {
 
 export function tornTail(seq: number, bytes: number, facts?: ErrorFacts): VerificationError {
   const at = { seq, expected: "a complete line", actual: `${String(bytes)} bytes of an unfinished write` };
-  return new VerificationError("TORN_TAIL", at, `the log ends in an unfinished write where record ${String(seq)} would stand`, {
-    ...(facts && { facts }),
-    hint: "a writer died in the middle of a write that was never acknowledged; the next append sets the bytes aside in a side file and goes on",
-  });
+  return new VerificationError(
+    "TORN_TAIL",
+    at,
+    `the log ends in an unfinished write where record ${String(seq)} would stand`,
+    {
+      ...(facts && { facts }),
+      hint: "a writer died in the middle of a write that was never acknowledged; the next append sets the bytes aside in a side file and goes on",
+    },
+  );
 }
 
 function unlinked(view: RecordView, seq: number, hash: string, origin: LineOrigin): VerificationError {
   if (view.seq !== seq) return wrongSeq(view, seq, origin);
   const message = `record ${String(seq)} does not link to the record before it: it, or that record, was changed`;
-  return new VerificationError("CHAIN_BROKEN", { seq, expected: hash, actual: view.prevHash }, message, evidence(origin));
+  return new VerificationError(
+    "CHAIN_BROKEN",
+    { seq, expected: hash, actual: view.prevHash },
+    message,
+    evidence(origin),
+  );
 }
 
 function wrongSeq(view: RecordView, seq: number, origin: LineOrigin): VerificationError {
@@ -115,10 +140,16 @@ function checkHash(view: RecordView, seq: number, origin: LineOrigin): void {
   const recomputed = eventHashOfSlice(view.prevHash, view.bytes, EVENT_START, view.bytes.length - EVENT_TAIL);
   if (recomputed === view.eventHash) return;
   const at = { seq, expected: view.eventHash, actual: recomputed };
-  throw new VerificationError("HASH_MISMATCH", at, `record ${String(seq)} was changed: its content does not have the hash it states`, evidence(origin));
+  throw new VerificationError(
+    "HASH_MISMATCH",
+    at,
+    `record ${String(seq)} was changed: its content does not have the hash it states`,
+    evidence(origin),
+  );
 }
 
 function evidence(origin: LineOrigin): { facts?: ErrorFacts; hint: string } {
-  const hint = "the log was changed after it was written, or copied badly: keep it as it is and compare it with a backup or a copy";
+  const hint =
+    "the log was changed after it was written, or copied badly: keep it as it is and compare it with a backup or a copy";
   return origin.facts ? { facts: origin.facts, hint } : { hint };
 }

@@ -144,7 +144,11 @@ export class InvalidEventError extends EventStoreError {
   readonly path: string;
 
   constructor(path: string, problem: string, hint?: string) {
-    super("INVALID_EVENT", `event refused at ${path}: ${problem}`, hint === undefined ? { facts: { path } } : { facts: { path }, hint });
+    super(
+      "INVALID_EVENT",
+      `event refused at ${path}: ${problem}`,
+      hint === undefined ? { facts: { path } } : { facts: { path }, hint },
+    );
     this.path = path;
   }
 }

@@ -18,7 +18,11 @@ export function parseEventText(text: string): NewEvent {
   const fields = parseFields(text);
   for (const key of fields.keys()) {
     if (FIELDS.includes(key)) continue;
-    throw new InvalidEventError(`$[${JSON.stringify(key)}]`, "unknown field", `an event has ${FIELDS.join(", ")}; put anything else into payload or meta`);
+    throw new InvalidEventError(
+      `$[${JSON.stringify(key)}]`,
+      "unknown field",
+      `an event has ${FIELDS.join(", ")}; put anything else into payload or meta`,
+    );
   }
   const payload = fields.get("payload");
   const meta = fields.get("meta");
@@ -46,22 +50,33 @@ function parseFields(text: string): ReadonlyMap<string, string> {
     },
   };
   try {
-    if (!parseStrict(text, builder).value.startsWith("{")) throw new InvalidEventError("$", "an event is a JSON object");
+    if (!parseStrict(text, builder).value.startsWith("{"))
+      throw new InvalidEventError("$", "an event is a JSON object");
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
-    throw new InvalidEventError(error.path, `${error.message} (at character ${String(error.offset + 1)})`, "give one strict JSON object a line");
+    throw new InvalidEventError(
+      error.path,
+      `${error.message} (at character ${String(error.offset + 1)})`,
+      "give one strict JSON object a line",
+    );
   }
   return top;
 }
 
 function nonEmptyString(value: string | undefined, name: string): string {
   const parsed: unknown = value === undefined ? undefined : JSON.parse(value);
-  if (typeof parsed !== "string" || parsed === "") throw new InvalidEventError(`$.${name}`, "must be a non-empty string");
+  if (typeof parsed !== "string" || parsed === "")
+    throw new InvalidEventError(`$.${name}`, "must be a non-empty string");
   return parsed;
 }
 
 function integer(value: string): number | bigint {
-  if (!isIntegerLexeme(value)) throw new InvalidEventError("$.ts", `must be an integer, not ${value.slice(0, 40)}`, "a float such as 1.0 or 1e3 is none: write its digits");
+  if (!isIntegerLexeme(value))
+    throw new InvalidEventError(
+      "$.ts",
+      `must be an integer, not ${value.slice(0, 40)}`,
+      "a float such as 1.0 or 1e3 is none: write its digits",
+    );
   return integerValue(value);
 }
 

@@ -46,7 +46,9 @@ export type NewEvent<E extends EventMap = AnyEvents> = {
     /** An integer; its unit is the application's. Default: the store's clock, Unix milliseconds. */
     readonly ts?: number | bigint | undefined;
     readonly meta?: JsonInputObject | JsonText | undefined;
-  } & (Record<never, never> extends E[K] ? { readonly payload?: Payload<E[K]> | undefined } : { readonly payload: Payload<E[K]> });
+  } & (Record<never, never> extends E[K]
+    ? { readonly payload?: Payload<E[K]> | undefined }
+    : { readonly payload: Payload<E[K]> });
 }[keyof E & string];
 
 /** A record of the log, verified, with its payload and meta parsed. */

@@ -37,7 +37,11 @@ export function headContradiction(head: Head, end: Head, actual: string | null, 
   const found = actual === null ? `the log ends at seq ${String(end.seq)}` : `the record there has hash ${actual}`;
   return new VerificationError(
     "HEAD_CONTRADICTS_LOG",
-    { seq: end.seq + 1, expected: headText(head), actual: headText(actual === null ? end : { seq: head.seq, hash: actual }) },
+    {
+      seq: end.seq + 1,
+      expected: headText(head),
+      actual: headText(actual === null ? end : { seq: head.seq, hash: actual }),
+    },
     `the head says seq ${String(head.seq)} with hash ${head.hash}, but ${found}`,
     { ...(facts && { facts }), hint: HEAD_HINT },
   );

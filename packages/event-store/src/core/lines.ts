@@ -10,7 +10,7 @@ export function isBlank(line: Buffer): boolean {
 
 /** The non-blank lines of one object. */
 export function* linesOf(body: Buffer): Generator<Buffer> {
-  for (let start = 0; start < body.length; ) {
+  for (let start = 0; start < body.length;) {
     const newline = body.indexOf(NEWLINE, start);
     const end = newline < 0 ? body.length : newline;
     const line = body.subarray(start, end);

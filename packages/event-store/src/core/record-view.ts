@@ -65,7 +65,10 @@ function canonicalText(line: Buffer): string {
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
     if (validUtf8 || error.atEnd) {
-      throw new MalformedRecord(`${error.message} (at ${error.path}, character ${String(error.offset + 1)})`, error.atEnd);
+      throw new MalformedRecord(
+        `${error.message} (at ${error.path}, character ${String(error.offset + 1)})`,
+        error.atEnd,
+      );
     }
   }
   throw new MalformedRecord("not valid UTF-8");
@@ -88,7 +91,8 @@ function viewCanonical(bytes: Buffer): RecordView | null {
   const tail = bytes.toString("latin1", end);
   const eventHash = tail.slice(15, 79);
   const prevHash = tail.slice(94, 158);
-  if (tail !== `,"event_hash":"${eventHash}","prev_hash":"${prevHash}"}` || !isHash(eventHash) || !isHash(prevHash)) return null;
+  if (tail !== `,"event_hash":"${eventHash}","prev_hash":"${prevHash}"}` || !isHash(eventHash) || !isHash(prevHash))
+    return null;
   return viewEvent(bytes, new CanonicalScanner(bytes, EVENT_START, end), eventHash, prevHash);
 }
 
@@ -137,13 +141,16 @@ const EVENT_FIELDS: Record<string, (value: unknown) => boolean> = {
 function describeMismatch(canonicalText: string): string {
   const record: unknown = JSON.parse(canonicalText);
   if (!isObject(record)) return "not a JSON object";
-  for (const key of ["event", "event_hash", "prev_hash"]) if (!Object.hasOwn(record, key)) return `field "${key}" is missing`;
-  for (const key of Object.keys(record)) if (!["event", "event_hash", "prev_hash"].includes(key)) return `unknown field ${JSON.stringify(key)}`;
+  for (const key of ["event", "event_hash", "prev_hash"])
+    if (!Object.hasOwn(record, key)) return `field "${key}" is missing`;
+  for (const key of Object.keys(record))
+    if (!["event", "event_hash", "prev_hash"].includes(key)) return `unknown field ${JSON.stringify(key)}`;
   if (!isHash(record["event_hash"])) return "event_hash is not 64 lowercase hex digits";
   if (!isHash(record["prev_hash"])) return "prev_hash is not 64 lowercase hex digits";
   const event = record["event"];
   if (!isObject(event)) return "event is not an object";
-  for (const key of Object.keys(event)) if (!Object.hasOwn(EVENT_FIELDS, key)) return `unknown event field ${JSON.stringify(key)}`;
+  for (const key of Object.keys(event))
+    if (!Object.hasOwn(EVENT_FIELDS, key)) return `unknown event field ${JSON.stringify(key)}`;
   for (const [key, valid] of Object.entries(EVENT_FIELDS)) {
     if (!Object.hasOwn(event, key)) {
       if (key === "hash_version" || (key === "meta" && event["hash_version"] === "v2")) continue;
@@ -151,7 +158,8 @@ function describeMismatch(canonicalText: string): string {
     }
     if (!valid(event[key])) return `event field "${key}" has a value that is not allowed`;
   }
-  if (event["hash_version"] === "v2" && isObject(event["meta"]) && Object.keys(event["meta"]).length === 0) return "a version-2 event states an empty meta";
+  if (event["hash_version"] === "v2" && isObject(event["meta"]) && Object.keys(event["meta"]).length === 0)
+    return "a version-2 event states an empty meta";
   return "seq or ts is not an integer in range";
 }
 

@@ -59,7 +59,10 @@ export function encodeRecord(event: PreparedEvent, seq: number, prevHash: string
 }
 
 /** Consecutive records behind (`seq`, `hash`). */
-export function encodeChain(events: readonly PreparedEvent[], after: { readonly seq: number; readonly hash: string }): StoredRecord[] {
+export function encodeChain(
+  events: readonly PreparedEvent[],
+  after: { readonly seq: number; readonly hash: string },
+): StoredRecord[] {
   const records: StoredRecord[] = [];
   let prevHash = after.seq < 0 ? GENESIS_HASH : after.hash;
   for (const [i, event] of events.entries()) {
@@ -72,10 +75,14 @@ export function encodeChain(events: readonly PreparedEvent[], after: { readonly 
 
 export function checkRecordSize(bytes: number, seq: number): void {
   if (bytes <= MAX_RECORD_BYTES) return;
-  throw new EventStoreError("TOO_LARGE", `the record has ${String(bytes)} bytes; at most ${String(MAX_RECORD_BYTES)} are allowed`, {
-    facts: { seq, expected: MAX_RECORD_BYTES, actual: bytes },
-    hint: "store the large part elsewhere and put its address and SHA-256 into the event",
-  });
+  throw new EventStoreError(
+    "TOO_LARGE",
+    `the record has ${String(bytes)} bytes; at most ${String(MAX_RECORD_BYTES)} are allowed`,
+    {
+      facts: { seq, expected: MAX_RECORD_BYTES, actual: bytes },
+      hint: "store the large part elsewhere and put its address and SHA-256 into the event",
+    },
+  );
 }
 
 function nonEmptyString(value: unknown, name: string): string {
@@ -87,7 +94,11 @@ function nonEmptyString(value: unknown, name: string): string {
 function integer(ts: unknown): string {
   if (typeof ts === "bigint") return canonicalizeValue(ts, "ts");
   if (typeof ts === "number" && Number.isSafeInteger(ts)) return String(ts === 0 ? 0 : ts);
-  throw new InvalidEventError("$.ts", "must be an integer within ±(2^53 − 1), or a BigInt", "for Unix milliseconds write Date.now()");
+  throw new InvalidEventError(
+    "$.ts",
+    "must be an integer within ±(2^53 − 1), or a BigInt",
+    "for Unix milliseconds write Date.now()",
+  );
 }
 
 function objectText(value: unknown, name: string): string {
@@ -99,7 +110,9 @@ function objectText(value: unknown, name: string): string {
 
 function unknownField(key: string): InvalidEventError {
   const known = [...FIELDS].join(", ");
-  const hint = key === "aggregate_id" ? "it is called aggregateId here" : `an event has ${known}; put anything else into payload or meta`;
+  const hint =
+    key === "aggregate_id"
+      ? "it is called aggregateId here"
+      : `an event has ${known}; put anything else into payload or meta`;
   return new InvalidEventError(`$[${JSON.stringify(key)}]`, "unknown field", hint);
 }
-

@@ -6,7 +6,7 @@ import type { AppendJob, AppendOutcome } from "./append-job.js";
 import { objectBody, verifyObject } from "./event-object.js";
 import type { HeadKeeper } from "./head-keeper.js";
 import { PUT_ID, proveBackend } from "./proof.js";
-import { advanceTail, factsOf, findTail, type LogOnObjects } from "./tail.js";
+import { advanceTail, factsOf, findTail, vanished, type LogOnObjects } from "./tail.js";
 import { abortedError, Turns } from "./turns.js";
 
 /** One object on its way, byte for byte and with one id, however often it is put. */
@@ -41,7 +41,10 @@ export class Appender {
   /** A put whose outcome is unknown: settled before anything else is put. */
   #open: Attempt | null = null;
 
-  constructor(log: LogOnObjects, options: { head: HeadKeeper | null; runtime: Runtime; timeoutMs: number; prove: boolean }) {
+  constructor(
+    log: LogOnObjects,
+    options: { head: HeadKeeper | null; runtime: Runtime; timeoutMs: number; prove: boolean },
+  ) {
     this.#log = log;
     this.#head = options.head;
     this.#runtime = options.runtime;
@@ -80,7 +83,7 @@ export class Appender {
     const until = this.#runtime.elapsed() + this.#timeoutMs;
     let fresh = this.#tail === null;
     let tail = (this.#tail ??= await findTail(this.#log, signal));
-    for (let races = 0; ; ) {
+    for (let races = 0; ;) {
       if (job.expectedPrevHash !== undefined && job.expectedPrevHash !== tail.hash) {
         // A cached tail may be old: no conflict before the log itself was asked.
         if (fresh) return { conflict: tail };
@@ -115,32 +118,32 @@ export class Appender {
   /** Puts the very same bytes until it is known whether they were stored. @throws CommitUnknownError; BackendError when certainly nothing was stored */
   async #put(attempt: Attempt, until: number, signal?: AbortSignal): Promise<Fate> {
     let uncertain = this.#open === attempt;
-    const unknown = (cause: unknown): CommitUnknownError => {
+    /** A definite refusal of one try says nothing about an earlier one that got no answer. */
+    const fail = (cause: unknown): never => {
+      if (!uncertain) throw cause;
       this.#open = attempt;
-      return new CommitUnknownError(attempt.end.seq, attempt.end.hash, { facts: factsOf(this.#log, attempt.key), cause });
+      throw new CommitUnknownError(attempt.end.seq, attempt.end.hash, {
+        facts: factsOf(this.#log, attempt.key),
+        cause,
+      });
     };
     for (let tries = 0; ; tries++) {
-      const answer = await this.#putOnce(attempt, signal).catch((error: unknown) => {
-        // A definite refusal of this try says nothing about an earlier one that got no answer.
-        throw uncertain ? unknown(error) : error;
-      });
+      const answer = await this.#putOnce(attempt, signal).catch(fail);
       if (answer.outcome === "stored") return { stored: true };
       if (answer.outcome === "exists") {
         // Even a first 412 may be our own: the request can have been delivered twice. Only the put-id tells.
-        const found = await this.#log.objects.get(attempt.key, { signal }).catch((error: unknown) => {
-          throw unknown(error);
-        });
-        if (found) return found.metadata[PUT_ID] === attempt.putId ? { stored: true } : { stored: false, winner: found.body };
         uncertain = true;
+        const found = await this.#log.objects.get(attempt.key, { signal }).catch(fail);
+        if (found?.metadata[PUT_ID] === attempt.putId) return { stored: true };
+        if (found) return { stored: false, winner: found.body };
       } else {
         uncertain ||= answer.sent;
       }
-      const cause = answer.outcome === "unknown" ? answer.cause : null;
-      const pause = Math.max((answer.outcome === "unknown" && answer.retryAfterMs) || 0, backOff(this.#runtime, tries, 50, 2000));
-      if (signal?.aborted || this.#runtime.elapsed() + pause > until) {
-        if (uncertain) throw unknown(signal?.aborted ? signal.reason : cause);
-        throw signal?.aborted ? abortedError(signal) : cause;
-      }
+      const unanswered = answer.outcome === "unknown" ? answer : null;
+      const pause = Math.max(unanswered?.retryAfterMs ?? 0, backOff(this.#runtime, tries, 50, 2000));
+      if (signal?.aborted) fail(abortedError(signal));
+      if (this.#runtime.elapsed() + pause > until)
+        fail(unanswered?.cause ?? vanished(this.#log, attempt.key, attempt.keySeq));
       await this.#runtime.sleep(pause, signal);
     }
   }
@@ -167,7 +170,7 @@ export class Appender {
   /** The tail behind the object that won: its records must link to the tail that we both saw. @throws VerificationError */
   #stepTo(attempt: Attempt, winner: Buffer): Head {
     const chain = new ChainWalk(attempt.before);
-    for (const record of verifyObject(chain, winner, attempt.keySeq, factsOf(this.#log, attempt.key))) void record;
+    Array.from(verifyObject(chain, winner, attempt.keySeq, factsOf(this.#log, attempt.key)));
     return chain.head;
   }
 
@@ -176,10 +179,14 @@ export class Appender {
     const pause = backOff(this.#runtime, Math.min(races, 5), 2, 100);
     if (signal?.aborted) throw abortedError(signal);
     if (this.#runtime.elapsed() + pause > until) {
-      throw new EventStoreError("CONTENTION", `other writers won ${String(races)} races for the next seq until the deadline; nothing was written`, {
-        facts: { ...factsOf(this.#log, this.#log.keys.event(tail.seq + 1)), seq: tail.seq + 1 },
-        hint: "try again, or let fewer processes write to one log",
-      });
+      throw new EventStoreError(
+        "CONTENTION",
+        `other writers won ${String(races)} races for the next seq until the deadline; nothing was written`,
+        {
+          facts: { ...factsOf(this.#log, this.#log.keys.event(tail.seq + 1)), seq: tail.seq + 1 },
+          hint: "try again, or let fewer processes write to one log",
+        },
+      );
     }
     await this.#runtime.sleep(pause, signal);
   }

@@ -20,10 +20,16 @@ export function objectBody(records: readonly StoredRecord[]): Buffer {
 const NEWLINE = Buffer.from("\n");
 
 /** The records of the object under the key of seq `keySeq`, each verified as the next of `chain`. @throws VerificationError */
-export function* verifyObject(chain: ChainWalk, body: Buffer, keySeq: number, facts: LineOrigin["facts"]): Generator<VerifiedRecord> {
+export function* verifyObject(
+  chain: ChainWalk,
+  body: Buffer,
+  keySeq: number,
+  facts: LineOrigin["facts"],
+): Generator<VerifiedRecord> {
   let count = 0;
   for (const line of linesOf(body)) {
-    if (count === MAX_BATCH_RECORDS) throw malformed(chain.head.seq + 1, `more than ${String(MAX_BATCH_RECORDS)} records in one object`, facts);
+    if (count === MAX_BATCH_RECORDS)
+      throw malformed(chain.head.seq + 1, `more than ${String(MAX_BATCH_RECORDS)} records in one object`, facts);
     const origin = count === 0 ? { keySeq, facts } : { facts };
     yield { line, view: chain.accept(line, origin) };
     count++;
@@ -35,7 +41,11 @@ export function* verifyObject(chain: ChainWalk, body: Buffer, keySeq: number, fa
  * As `verifyObject` for an object met without what lies before it: its first record is checked alone, the others as
  * linking to it. Seqs in verdicts count from the key's.
  */
-export function* verifyObjectAlone(body: Buffer, keySeq: number, facts: LineOrigin["facts"]): Generator<VerifiedRecord> {
+export function* verifyObjectAlone(
+  body: Buffer,
+  keySeq: number,
+  facts: LineOrigin["facts"],
+): Generator<VerifiedRecord> {
   const [first] = linesOf(body);
   if (first === undefined) throw malformed(keySeq, "an object without a record", facts);
   const view = checkAlone(first, keySeq, { keySeq, facts });

@@ -24,7 +24,12 @@ export async function check(name: string, look: () => Promise<Finding>): Promise
     return { name, ok: false, detail: finding.wrong, hint: finding.hint };
   } catch (error) {
     if (!(error instanceof EventStoreError)) throw error;
-    return { name, ok: false, detail: `${error.code}: ${error.message}`, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+    return {
+      name,
+      ok: false,
+      detail: `${error.code}: ${error.message}`,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    };
   }
 }
 
@@ -58,7 +63,9 @@ export async function* examineObjects(
     const key = probes.key("a");
     const written = await check("write", async () => {
       const { outcome } = await probes.put(key, "first");
-      return outcome === "stored" ? "a new object was stored" : { wrong: "a new key was said to exist already", hint: UNSAFE_HINT };
+      return outcome === "stored"
+        ? "a new object was stored"
+        : { wrong: "a new key was said to exist already", hint: UNSAFE_HINT };
     });
     yield written;
     if (!written.ok) return false;
@@ -66,7 +73,7 @@ export async function* examineObjects(
     yield await check("read", () => readBack(probes, key));
     yield await check("list after write", () => listAfterWrite(objects, key));
     yield await check(`race of ${String(WRITERS)} writers`, () => races(probes));
-    yield await check("replace only if unchanged", () => replaceIfMatch(probes, key));
+    yield await check("replace if unchanged", () => replaceIfMatch(probes, key));
     yield await check("delete", () => probes.removeAll());
     yield await check("clock", () => Promise.resolve(clock(objects.clockSkewMs)));
     return true;
@@ -77,7 +84,8 @@ export async function* examineObjects(
 
 async function createOnce(probes: Probes, key: string): Promise<Finding> {
   const { outcome } = await probes.put(key, "second");
-  if (outcome === "stored") return { wrong: "If-None-Match is ignored: an existing object was overwritten", hint: UNSAFE_HINT };
+  if (outcome === "stored")
+    return { wrong: "If-None-Match is ignored: an existing object was overwritten", hint: UNSAFE_HINT };
   const body = await probes.read(key);
   if (body?.text !== "first") return { wrong: "the refused put changed the object", hint: UNSAFE_HINT };
   return "the second put of a key was refused (412)";
@@ -85,10 +93,15 @@ async function createOnce(probes: Probes, key: string): Promise<Finding> {
 
 async function readBack(probes: Probes, key: string): Promise<Finding> {
   const found = await probes.read(key);
-  if (found === null) return { wrong: "an object just written was not found", hint: "the store must be strongly consistent: do not put a cache or replica in front of it" };
+  if (found === null)
+    return {
+      wrong: "an object just written was not found",
+      hint: "the store must be strongly consistent: do not put a cache or replica in front of it",
+    };
   if (found.text === "first" && found.putId === "first") return "body and metadata came back as they were written";
   return {
-    wrong: found.text === "first" ? "the object's metadata (x-amz-meta-put-id) was lost" : "the object's body was changed",
+    wrong:
+      found.text === "first" ? "the object's metadata (x-amz-meta-put-id) was lost" : "the object's body was changed",
     hint: "without both, an append whose answer was lost cannot be told from another writer's: use another server, or remove the proxy that changes them",
   };
 }
@@ -96,7 +109,10 @@ async function readBack(probes: Probes, key: string): Promise<Finding> {
 async function listAfterWrite(objects: ObjectStore, key: string): Promise<Finding> {
   const { entries } = await objects.list({ prefix: key, maxKeys: 10 });
   if (entries.some((entry) => entry.key === key)) return "an object just written was listed";
-  return { wrong: "an object just written was not listed", hint: "the log's end is found by listing: use a server whose lists are strongly consistent" };
+  return {
+    wrong: "an object just written was not listed",
+    hint: "the log's end is found by listing: use a server whose lists are strongly consistent",
+  };
 }
 
 async function races(probes: Probes): Promise<Finding> {
@@ -106,8 +122,13 @@ async function races(probes: Probes): Promise<Finding> {
     const outcomes = await Promise.all(writers.map(async (writer) => (await probes.put(key, writer)).outcome));
     const winners = writers.filter((_, i) => outcomes[i] === "stored");
     const body = await probes.read(key);
-    if (winners.length !== 1) return { wrong: `${String(winners.length)} writers were told that they had created the same key`, hint: UNSAFE_HINT };
-    if (body?.text !== winners[0]) return { wrong: "the object is not the one whose writer was told it had won", hint: UNSAFE_HINT };
+    if (winners.length !== 1)
+      return {
+        wrong: `${String(winners.length)} writers were told that they had created the same key`,
+        hint: UNSAFE_HINT,
+      };
+    if (body?.text !== winners[0])
+      return { wrong: "the object is not the one whose writer was told it had won", hint: UNSAFE_HINT };
   }
   return `${String(RACES)} races for one key each, one winner each`;
 }
@@ -118,10 +139,12 @@ async function replaceIfMatch(probes: Probes, key: string): Promise<Finding> {
   if (before === null) return { wrong: "the object to be replaced was not found", hint };
   const right = await probes.replace(key, "replaced", before.etag);
   const after = await probes.read(key);
-  if (right !== "stored" || after?.text !== "replaced") return { wrong: "a put with the object's own ETag in If-Match did not replace it", hint };
+  if (right !== "stored" || after?.text !== "replaced")
+    return { wrong: "a put with the object's own ETag in If-Match did not replace it", hint };
   const stale = await probes.replace(key, "stale", before.etag);
   const last = await probes.read(key);
-  if (stale === "stored" || last?.text !== "replaced") return { wrong: "If-Match is ignored: a put with an outdated ETag replaced the object", hint };
+  if (stale === "stored" || last?.text !== "replaced")
+    return { wrong: "If-Match is ignored: a put with an outdated ETag replaced the object", hint };
   return "the right ETag replaced the object, an outdated one did not (412)";
 }
 
@@ -191,7 +214,10 @@ class Probes {
     }
     const [first] = keys;
     if (first !== undefined && (await this.#objects.get(first)) !== null) {
-      return { wrong: "a deleted object was still there", hint: "the store must be strongly consistent: do not put a cache or replica in front of it" };
+      return {
+        wrong: "a deleted object was still there",
+        hint: "the store must be strongly consistent: do not put a cache or replica in front of it",
+      };
     }
     return "the probes were removed";
   }

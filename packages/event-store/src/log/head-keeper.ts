@@ -44,7 +44,7 @@ export class HeadKeeper {
   }
 
   async #run(): Promise<void> {
-    for (let written: Head | null = null; this.#latest && this.#latest !== written; ) {
+    for (let written: Head | null = null; this.#latest && this.#latest !== written;) {
       const pause = this.#lastWrite + MIN_INTERVAL_MS - this.#runtime.elapsed();
       if (pause > 0) await this.#runtime.sleep(pause, this.#hurry.signal);
       written = this.#latest;
@@ -89,7 +89,9 @@ export async function overwriteHead(objects: ObjectStore, key: string, head: Hea
   const body = Buffer.from(formatHead(head));
   for (let attempt = 0; ; attempt++) {
     const current = await objects.get(key);
-    const answer = current ? await objects.replaceIfMatch(key, body, current.etag) : await objects.putIfAbsent(key, body);
+    const answer = current
+      ? await objects.replaceIfMatch(key, body, current.etag)
+      : await objects.putIfAbsent(key, body);
     if (answer.outcome === "stored") return;
     if (answer.outcome === "unknown" && attempt >= 4) throw answer.cause;
   }

@@ -21,13 +21,18 @@ export class LogKeys {
   constructor(prefix: string, headKey?: string) {
     const trimmed = prefix.replace(/\/+$/, "");
     if (!trimmed.isWellFormed() || Buffer.byteLength(trimmed) > 900) {
-      throw new ConfigError("the prefix is not usable as part of a key", { hint: "a prefix is well-formed text of at most 900 bytes" });
+      throw new ConfigError("the prefix is not usable as part of a key", {
+        hint: "a prefix is well-formed text of at most 900 bytes",
+      });
     }
     this.root = trimmed === "" ? "" : `${trimmed}/`;
     this.head = headKey ?? `${this.root}_head.json`;
     this.probe = `${this.root}_probe.json`;
     this.#lastEvent = this.event(MAX_SEQ);
-    if (this.seqOf(this.head) !== null) throw new ConfigError(`the head key ${this.head} is the key of an event`, { hint: "choose a name that begins with _" });
+    if (this.seqOf(this.head) !== null)
+      throw new ConfigError(`the head key ${this.head} is the key of an event`, {
+        hint: "choose a name that begins with _",
+      });
   }
 
   event(seq: number): string {

@@ -11,7 +11,12 @@ export interface EventObject {
 }
 
 /** The event objects beyond `after`, in order. The next page is asked for while the last one is being used. */
-export async function* listEvents(objects: ObjectStore, keys: LogKeys, after: number, signal?: AbortSignal): AsyncGenerator<EventObject> {
+export async function* listEvents(
+  objects: ObjectStore,
+  keys: LogKeys,
+  after: number,
+  signal?: AbortSignal,
+): AsyncGenerator<EventObject> {
   const page = (startAfter: string): Promise<ListPage> => objects.list({ prefix: keys.root, startAfter, signal });
   let next: Promise<ListPage> | null = page(keys.after(after));
   while (next !== null) {
@@ -25,7 +30,12 @@ export async function* listEvents(objects: ObjectStore, keys: LogKeys, after: nu
 }
 
 /** The first event object beyond `after`, or null: one request, unless strays stand in between. */
-export async function firstEventAfter(objects: ObjectStore, keys: LogKeys, after: number, signal?: AbortSignal): Promise<number | null> {
+export async function firstEventAfter(
+  objects: ObjectStore,
+  keys: LogKeys,
+  after: number,
+  signal?: AbortSignal,
+): Promise<number | null> {
   for (let startAfter = keys.after(after), maxKeys = 1; ; maxKeys = 1000) {
     const { entries, truncated } = await objects.list({ prefix: keys.root, startAfter, maxKeys, signal });
     for (const { seq } of eventsOf(keys, entries)) return seq;
@@ -36,9 +46,14 @@ export async function firstEventAfter(objects: ObjectStore, keys: LogKeys, after
 }
 
 /** The last event key ≤ that of `seq`, if one can hold it: an object holds at most 1000 records, so one page reaches it. */
-export async function lastEventUpTo(objects: ObjectStore, keys: LogKeys, seq: number, signal?: AbortSignal): Promise<number | null> {
+export async function lastEventUpTo(
+  objects: ObjectStore,
+  keys: LogKeys,
+  seq: number,
+  signal?: AbortSignal,
+): Promise<number | null> {
   let last: number | null = null;
-  for (let startAfter = keys.after(seq - MAX_BATCH_RECORDS); ; ) {
+  for (let startAfter = keys.after(seq - MAX_BATCH_RECORDS); ;) {
     const { entries, truncated } = await objects.list({ prefix: keys.root, startAfter, signal });
     for (const event of eventsOf(keys, entries)) {
       if (event.seq > seq) return last;
@@ -54,7 +69,12 @@ export async function lastEventUpTo(objects: ObjectStore, keys: LogKeys, seq: nu
  * The last event object beyond `after` (whose key is that of an object, or −1), or null when there is none: one request
  * for up to 1000 objects, O(log N) beyond.
  */
-export async function lastEventAfter(objects: ObjectStore, keys: LogKeys, after: number, signal?: AbortSignal): Promise<number | null> {
+export async function lastEventAfter(
+  objects: ObjectStore,
+  keys: LogKeys,
+  after: number,
+  signal?: AbortSignal,
+): Promise<number | null> {
   const { last, complete } = await lastOnPage(objects, keys, after, signal);
   if (complete || last === null) return last;
   let exists = last;
@@ -79,8 +99,13 @@ export async function lastEventAfter(objects: ObjectStore, keys: LogKeys, after:
 }
 
 /** The last event of the pages beyond `after`, up to the first page that has one; `complete` when nothing can follow. */
-async function lastOnPage(objects: ObjectStore, keys: LogKeys, after: number, signal?: AbortSignal): Promise<{ last: number | null; complete: boolean }> {
-  for (let startAfter = keys.after(after); ; ) {
+async function lastOnPage(
+  objects: ObjectStore,
+  keys: LogKeys,
+  after: number,
+  signal?: AbortSignal,
+): Promise<{ last: number | null; complete: boolean }> {
+  for (let startAfter = keys.after(after); ;) {
     const { entries, truncated } = await objects.list({ prefix: keys.root, startAfter, signal });
     const end = entries.at(-1);
     const complete = !truncated || end === undefined || keys.isPastEvents(end.key);

@@ -1,4 +1,4 @@
-import { BackendError, EventStoreError } from "../core/errors.js";
+import { BackendError } from "../core/errors.js";
 import type { ObjectStore } from "../objects/port.js";
 import { backOff, type Runtime } from "../system/runtime.js";
 import type { LogKeys } from "./keys.js";
@@ -14,21 +14,36 @@ export const PUT_ID = "put-id";
  * the safety of every append rests on both. Puts a probe object (not a record) that must be refused the second time.
  * @throws BackendError UNSAFE_BACKEND
  */
-export async function proveBackend(objects: ObjectStore, keys: LogKeys, runtime: Runtime, deadlineMs: number): Promise<void> {
+export async function proveBackend(
+  objects: ObjectStore,
+  keys: LogKeys,
+  runtime: Runtime,
+  deadlineMs: number,
+): Promise<void> {
   const name = `${objects.identity} ${keys.probe}`;
   if (proved.has(name)) return;
   const until = runtime.elapsed() + deadlineMs;
   const put = (): Promise<"stored" | "exists"> => putProbe(objects, keys.probe, runtime, until);
   // A refusal of the first put is proof already: the probe stands there from an earlier run, or from a retry.
   if ((await put()) === "stored" && (await put()) === "stored") {
-    throw unsafe(objects, keys, "a conditional put (If-None-Match: *) of an existing key was accepted and overwrote it");
+    throw unsafe(
+      objects,
+      keys,
+      "a conditional put (If-None-Match: *) of an existing key was accepted and overwrote it",
+    );
   }
   const probe = await objects.get(keys.probe);
-  if (probe?.metadata[PUT_ID] === undefined) throw unsafe(objects, keys, "user metadata of an object (x-amz-meta-put-id) was not kept");
+  if (probe?.metadata[PUT_ID] === undefined)
+    throw unsafe(objects, keys, "user metadata of an object (x-amz-meta-put-id) was not kept");
   proved.add(name);
 }
 
-async function putProbe(objects: ObjectStore, key: string, runtime: Runtime, until: number): Promise<"stored" | "exists"> {
+async function putProbe(
+  objects: ObjectStore,
+  key: string,
+  runtime: Runtime,
+  until: number,
+): Promise<"stored" | "exists"> {
   for (let attempt = 0; ; attempt++) {
     const answer = await objects.putIfAbsent(key, PROBE_BODY, { metadata: { [PUT_ID]: runtime.id() } });
     if (answer.outcome !== "unknown") return answer.outcome;
@@ -40,7 +55,7 @@ async function putProbe(objects: ObjectStore, key: string, runtime: Runtime, unt
 
 const PROBE_BODY = Buffer.from('{"about":"proves that this backend refuses to overwrite; safe to delete"}');
 
-function unsafe(objects: ObjectStore, keys: LogKeys, problem: string): EventStoreError {
+function unsafe(objects: ObjectStore, keys: LogKeys, problem: string): BackendError {
   return new BackendError("UNSAFE_BACKEND", `${objects.identity} is not safe for a log: ${problem}`, {
     facts: { bucket: objects.identity, key: keys.probe, operation: "PUT" },
     hint: "two writers would silently overwrite each other: use a backend with conditional writes, without versioning on Ceph (rynxs doctor shows what this one can do)",

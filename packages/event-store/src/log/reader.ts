@@ -2,7 +2,7 @@ import { ChainWalk, gap } from "../core/chain.js";
 import { VerificationError } from "../core/errors.js";
 import type { Anchor, Head } from "../core/event.js";
 import { verifyObject, verifyObjectAlone, type VerifiedRecord } from "./event-object.js";
-import { lastEventUpTo, listEvents, type EventObject } from "./listing.js";
+import { firstEventAfter, lastEventUpTo, listEvents, type EventObject } from "./listing.js";
 import { EMPTY, factsOf, type LogOnObjects } from "./tail.js";
 import { fetchAhead } from "./window.js";
 
@@ -32,35 +32,49 @@ export async function* walkObjects(log: LogOnObjects, range: WalkRange): AsyncGe
     if (record.view.seq > range.toSeq) return;
     yield record;
   }
+  if (after === null) return;
   for await (const { item, result } of fetchObjects(log, after, range)) {
     const facts = factsOf(log, item.key);
     const expected = chain.head.seq + 1;
     if (item.seq > expected) throw gap(expected, item.seq, { facts });
     if (result === null) throw vanished(expected, facts);
     for (const record of verifyObject(chain, result, item.seq, facts)) {
-      if (record.view.seq > range.toSeq) return;
-      yield record;
+      const { seq, eventHash } = record.view;
+      if (seq > range.toSeq) return;
+      // The log ended before `fromSeq` and has grown since: these records are on the way there.
+      if (seq === range.fromSeq - 1) range.onAnchor({ seq, hash: eventHash, source: "record" });
+      if (seq >= range.fromSeq) yield record;
     }
   }
 }
 
 interface Start {
   readonly chain: ChainWalk;
-  /** Objects beyond this seq come next. */
-  readonly after: number;
+  /** Objects beyond this seq come next; null: the log does not reach `fromSeq`. */
+  readonly after: number | null;
   /** Records of the range that share an object with the anchor. */
   readonly rest: readonly VerifiedRecord[];
 }
 
 async function start(log: LogOnObjects, { fromSeq, anchor, onAnchor, signal }: WalkRange): Promise<Start> {
-  const known: Anchor | null = anchor ? { ...anchor, source: "caller" } : fromSeq === 0 ? { ...EMPTY, source: "genesis" } : null;
+  const known: Anchor | null = anchor
+    ? { ...anchor, source: "caller" }
+    : fromSeq === 0
+      ? { ...EMPTY, source: "genesis" }
+      : null;
   if (known) onAnchor(known);
   if (fromSeq === 0) return { chain: new ChainWalk(), after: -1, rest: [] };
   const before = fromSeq - 1;
-  const keySeq = await lastEventUpTo(log.objects, log.keys, known ? fromSeq : before, signal);
+  const lookBefore = (): Promise<number | null> => lastEventUpTo(log.objects, log.keys, known ? fromSeq : before, signal);
+  let keySeq = await lookBefore();
   if (known && (keySeq === null || keySeq === fromSeq)) return { chain: new ChainWalk(known), after: before, rest: [] };
-  // Nothing up to the record before: a log that ends earlier, or, as the walk will find, a gap there.
-  if (keySeq === null) return { chain: new ChainWalk({ seq: before - 1, hash: "" }), after: before - 1, rest: [] };
+  if (keySeq === null) {
+    const unlinked = { chain: new ChainWalk({ seq: before - 1, hash: "" }), rest: [] };
+    if ((await firstEventAfter(log.objects, log.keys, before - 1, signal)) === null) return { ...unlinked, after: null };
+    // Something lies beyond: the log has grown that far since, or, as the walk will find, there is a gap.
+    keySeq = await lookBefore();
+    if (keySeq === null) return { ...unlinked, after: before - 1 };
+  }
 
   const key = log.keys.event(keySeq);
   const object = await log.objects.get(key, { signal });
@@ -100,12 +114,19 @@ async function* upTo(events: AsyncIterable<EventObject>, toSeq: number): AsyncGe
 
 function vanished(seq: number, facts: ReturnType<typeof factsOf>): VerificationError {
   const at = { seq, expected: seq, actual: "no object" };
-  return new VerificationError("GAP", at, `record ${String(seq)} is missing: its object was listed, but is gone`, { facts });
+  return new VerificationError("GAP", at, `record ${String(seq)} is missing: its object was listed, but is gone`, {
+    facts,
+  });
 }
 
 function anchorDiffers(anchor: Head, actual: string): VerificationError {
   const at = { seq: anchor.seq + 1, expected: anchor.hash, actual };
-  return new VerificationError("CHAIN_BROKEN", at, `the log's record ${String(anchor.seq)} is not the anchor that was given`, {
-    hint: "either the anchor belongs to another log, or this log was rewritten",
-  });
+  return new VerificationError(
+    "CHAIN_BROKEN",
+    at,
+    `the log's record ${String(anchor.seq)} is not the anchor that was given`,
+    {
+      hint: "either the anchor belongs to another log, or this log was rewritten",
+    },
+  );
 }

@@ -73,9 +73,14 @@ export function factsOf(log: LogOnObjects, key: string): ErrorFacts {
   return { bucket: log.objects.identity, key };
 }
 
-function vanished(log: LogOnObjects, key: string, seq: number): BackendError {
-  return new BackendError("UNAVAILABLE", `the object ${key} was listed but could not be read: it was deleted meanwhile`, {
-    facts: { ...factsOf(log, key), seq, operation: "GET" },
-    hint: "find out who deletes objects of this log, then try again",
-  });
+/** An object that a moment ago was there. */
+export function vanished(log: LogOnObjects, key: string, seq: number): BackendError {
+  return new BackendError(
+    "UNAVAILABLE",
+    `the object ${key} was listed but could not be read: it was deleted meanwhile`,
+    {
+      facts: { ...factsOf(log, key), seq, operation: "GET" },
+      hint: "find out who deletes objects of this log, then try again",
+    },
+  );
 }

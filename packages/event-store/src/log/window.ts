@@ -7,7 +7,12 @@ import { setMaxListeners } from "node:events";
 export async function* fetchAhead<T, R>(
   source: AsyncIterable<T>,
   fetch: (item: T, signal: AbortSignal) => Promise<R>,
-  limits: { readonly width: number; readonly maxWeight: number; readonly weight: (item: T) => number; readonly signal?: AbortSignal | undefined },
+  limits: {
+    readonly width: number;
+    readonly maxWeight: number;
+    readonly weight: (item: T) => number;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): AsyncGenerator<{ readonly item: T; readonly result: R }> {
   const abort = new AbortController();
   const signal = limits.signal ? AbortSignal.any([limits.signal, abort.signal]) : abort.signal;

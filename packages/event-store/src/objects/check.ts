@@ -16,7 +16,8 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 
 export function checkKey(key: string): void {
   if (key === "") throw new ConfigError("an object key is never empty");
-  if (LONE_SURROGATE.test(key)) throw new ConfigError("an object key is well-formed Unicode; this one has a lone surrogate");
+  if (LONE_SURROGATE.test(key))
+    throw new ConfigError("an object key is well-formed Unicode; this one has a lone surrogate");
   const bytes = Buffer.byteLength(key);
   if (bytes > MAX_KEY_BYTES) {
     throw new ConfigError(`an object key has at most ${String(MAX_KEY_BYTES)} bytes; this one has ${String(bytes)}`, {
@@ -30,15 +31,21 @@ export function checkPut(key: string, options: PutOptions): void {
   let bytes = 0;
   for (const [name, value] of Object.entries(options.metadata ?? {})) {
     if (!/^[a-z0-9-]+$/.test(name)) {
-      throw new ConfigError(`metadata name ${JSON.stringify(name)} has something else than a-z, 0-9 and -`, { facts: { key } });
+      throw new ConfigError(`metadata name ${JSON.stringify(name)} has something else than a-z, 0-9 and -`, {
+        facts: { key },
+      });
     }
     if (!/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(value)) {
-      throw new ConfigError(`the value of metadata ${name} is not printable ASCII without spaces around it`, { facts: { key } });
+      throw new ConfigError(`the value of metadata ${name} is not printable ASCII without spaces around it`, {
+        facts: { key },
+      });
     }
     bytes += name.length + value.length;
   }
   if (bytes > MAX_METADATA_BYTES) {
-    throw new ConfigError(`metadata has at most ${String(MAX_METADATA_BYTES)} bytes; this has ${String(bytes)}`, { facts: { key } });
+    throw new ConfigError(`metadata has at most ${String(MAX_METADATA_BYTES)} bytes; this has ${String(bytes)}`, {
+      facts: { key },
+    });
   }
   if (options.contentType !== undefined && !/^[\x21-\x7e][\x20-\x7e]*$/.test(options.contentType)) {
     throw new ConfigError("the content type is not printable ASCII", { facts: { key } });
@@ -51,7 +58,9 @@ export function checkGet(key: string, options: GetOptions): void {
   if (range === undefined) return;
   const { start, end } = range;
   if (!Number.isSafeInteger(start) || Number.isNaN(end) || start < 0 || end <= start) {
-    throw new ConfigError(`${String(start)} to ${String(end)} is not a range of bytes: 0 ≤ start < end`, { facts: { key } });
+    throw new ConfigError(`${String(start)} to ${String(end)} is not a range of bytes: 0 ≤ start < end`, {
+      facts: { key },
+    });
   }
 }
 

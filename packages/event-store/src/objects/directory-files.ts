@@ -35,7 +35,10 @@ export async function makeFolder(path: string): Promise<void> {
   if (await makeOne(path)) return;
   await makeFolder(dirname(path));
   if (await makeOne(path)) return;
-  throw ioError(Object.assign(new Error("no such file or directory"), { code: "ENOENT" }), { operation: "create", file: path });
+  throw ioError(Object.assign(new Error("no such file or directory"), { code: "ENOENT" }), {
+    operation: "create",
+    file: path,
+  });
 }
 
 /** False when the folder above is missing. */
@@ -120,7 +123,8 @@ export async function linkUnlessExists(temporary: string, target: string): Promi
   } catch (error) {
     const errno = errnoOf(error) ?? "";
     if (errno === "EEXIST") return false;
-    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(errno)) throw ioError(error, { operation: "link", file: target });
+    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(errno))
+      throw ioError(error, { operation: "link", file: target });
     throw new BackendError("PATH_UNUSABLE", `cannot link ${target}: the file system has no hard links (${errno})`, {
       facts: { operation: "link", file: target, backendCode: errno },
       hint: "use a directory on a local file system such as ext4, xfs or APFS",

@@ -206,7 +206,12 @@ export class DirectoryObjects implements ObjectStore {
   }
 
   /** The body in a temporary file, its metadata beside it, both durable; and the folder for the target. */
-  async #write(key: string, target: string, body: Buffer, options: PutOptions): Promise<{ temporary: string; side: string }> {
+  async #write(
+    key: string,
+    target: string,
+    body: Buffer,
+    options: PutOptions,
+  ): Promise<{ temporary: string; side: string }> {
     await this.#makeFolder(join(this.#internal, "temporary"));
     await this.#makeFolder(join(this.#internal, "metadata"));
     await this.#makeFolder(dirname(target));
@@ -305,8 +310,11 @@ async function found(path: string): Promise<{ isDirectory(): boolean } | null> {
 }
 
 function nested(key: string, path: string): ConfigError {
-  return new ConfigError(`a directory cannot hold the key ${key}: ${path} would have to be a file and a folder at once`, {
-    facts: { key, file: path },
-    hint: "choose a prefix that is not itself an object's key, or that no other key begins with",
-  });
+  return new ConfigError(
+    `a directory cannot hold the key ${key}: ${path} would have to be a file and a folder at once`,
+    {
+      facts: { key, file: path },
+      hint: "choose a prefix that is not itself an object's key, or that no other key begins with",
+    },
+  );
 }

@@ -61,7 +61,12 @@ export type PutOutcome =
    * No answer, or one that leaves it open (409, 429, 5xx, connection error, time-out). With `sent: false` no byte of the
    * request left this machine (connection refused, unknown host), so this attempt cannot have been stored.
    */
-  | { readonly outcome: "unknown"; readonly sent: boolean; readonly cause: BackendError; readonly retryAfterMs?: number };
+  | {
+      readonly outcome: "unknown";
+      readonly sent: boolean;
+      readonly cause: BackendError;
+      readonly retryAfterMs?: number;
+    };
 
 export interface GetOptions {
   readonly range?: { readonly start: number; readonly end: number };

@@ -9,7 +9,10 @@ import { openEventStore, storeConfig, type Environment, type StoreConfig, type S
  * the log and removes them, also when it is left half-way; the log itself is only read.
  * @throws ConfigError before the first check
  */
-export async function* examine(env: Environment, overrides: StoreOverrides = {}): AsyncGenerator<Check, void, undefined> {
+export async function* examine(
+  env: Environment,
+  overrides: StoreOverrides = {},
+): AsyncGenerator<Check, void, undefined> {
   const config = storeConfig(env, overrides);
   const usable = yield* config.type === "file" ? examineFile(config.path) : examineBucket(config);
   if (usable) yield await check("log", () => examineTail(env, overrides));

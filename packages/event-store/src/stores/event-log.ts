@@ -1,6 +1,15 @@
 import { ChainWalk } from "../core/chain.js";
 import { ConfigError, EventStoreError } from "../core/errors.js";
-import { MAX_BATCH_BYTES, MAX_BATCH_RECORDS, type EventMap, type HashVersion, type Head, type NewEvent, type RecordedEvent, type StoredRecord } from "../core/event.js";
+import {
+  MAX_BATCH_BYTES,
+  MAX_BATCH_RECORDS,
+  type EventMap,
+  type HashVersion,
+  type Head,
+  type NewEvent,
+  type RecordedEvent,
+  type StoredRecord,
+} from "../core/event.js";
 import { isHash } from "../core/hash.js";
 import { encodeChain, prepareEvent } from "../core/record.js";
 import { toEvent } from "../core/recorded-event.js";
@@ -54,7 +63,8 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
 
   async appendWithRetry(event: NewEvent<E>, options: WriteOptions = {}): Promise<Committed> {
     const outcome = await this.#append([event], options);
-    if ("conflict" in outcome) throw new EventStoreError("CONTENTION", "an append without an expectation met a conflict");
+    if ("conflict" in outcome)
+      throw new EventStoreError("CONTENTION", "an append without an expectation met a conflict");
     return only(outcome.records.map(committed));
   }
 
@@ -121,7 +131,9 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     this.#checkOpen();
     const { expectedPrevHash, signal } = options;
     if (expectedPrevHash !== undefined && !isHash(expectedPrevHash)) {
-      throw new ConfigError("expectedPrevHash must be 64 lowercase hex digits", { hint: "give what head() or getLastHash() returned" });
+      throw new ConfigError("expectedPrevHash must be 64 lowercase hex digits", {
+        hint: "give what head() or getLastHash() returned",
+      });
     }
     checkCount(events.length);
     const prepared = events.map((event) => prepareEvent(event, this.#hashVersion, () => this.#runtime.now()));
@@ -142,7 +154,8 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
 function linked(records: readonly StoredRecord[], tail: Head): StoredRecord[] {
   const chain = new ChainWalk(tail);
   return records.map(({ line }) => {
-    if (line.includes(0x0a)) throw new EventStoreError("INVALID_EVENT", "a record holds a newline: one record is one line");
+    if (line.includes(0x0a))
+      throw new EventStoreError("INVALID_EVENT", "a record holds a newline: one record is one line");
     const { seq, eventHash, prevHash } = chain.accept(line);
     return { seq, eventHash, prevHash, line };
   });
@@ -150,19 +163,27 @@ function linked(records: readonly StoredRecord[], tail: Head): StoredRecord[] {
 
 function checkCount(count: number): void {
   if (count >= 1 && count <= MAX_BATCH_RECORDS) return;
-  throw new EventStoreError(count === 0 ? "INVALID_CONFIG" : "TOO_LARGE", `a batch has 1 to ${String(MAX_BATCH_RECORDS)} events, not ${String(count)}`, {
-    facts: { expected: MAX_BATCH_RECORDS, actual: count },
-    hint: "split it: atomicity ends at one batch",
-  });
+  throw new EventStoreError(
+    count === 0 ? "INVALID_CONFIG" : "TOO_LARGE",
+    `a batch has 1 to ${String(MAX_BATCH_RECORDS)} events, not ${String(count)}`,
+    {
+      facts: { expected: MAX_BATCH_RECORDS, actual: count },
+      hint: "split it: atomicity ends at one batch",
+    },
+  );
 }
 
 function checkBytes(records: readonly StoredRecord[]): void {
   const bytes = records.reduce((sum, { line }) => sum + line.length + 1, 0);
   if (records.length <= 1 || bytes <= MAX_BATCH_BYTES) return;
-  throw new EventStoreError("TOO_LARGE", `the batch has ${String(bytes)} bytes; at most ${String(MAX_BATCH_BYTES)} are allowed`, {
-    facts: { expected: MAX_BATCH_BYTES, actual: bytes },
-    hint: "split it: atomicity ends at one batch",
-  });
+  throw new EventStoreError(
+    "TOO_LARGE",
+    `the batch has ${String(bytes)} bytes; at most ${String(MAX_BATCH_BYTES)} are allowed`,
+    {
+      facts: { expected: MAX_BATCH_BYTES, actual: bytes },
+      hint: "split it: atomicity ends at one batch",
+    },
+  );
 }
 
 function committed(record: StoredRecord): Committed {

@@ -55,7 +55,8 @@ async function nearestExisting(directory: string): Promise<string> {
     return directory;
   } catch (error) {
     const parent = dirname(directory);
-    if (errnoOf(error) !== "ENOENT" || parent === directory) throw ioError(error, { file: directory, operation: "use" });
+    if (errnoOf(error) !== "ENOENT" || parent === directory)
+      throw ioError(error, { file: directory, operation: "use" });
     return await nearestExisting(parent);
   }
 }
@@ -64,7 +65,8 @@ async function directoryOf(path: string, wanted: string, existing: string): Prom
   const found = await step("use", existing, () => stat(existing));
   if (!found.isDirectory()) return { wrong: `${existing} is not a directory`, hint: "correct the path" };
   const log = await stat(path).catch(() => undefined);
-  if (log !== undefined && !log.isFile()) return { wrong: `${path} is not a regular file`, hint: "name a file, or correct the path" };
+  if (log !== undefined && !log.isFile())
+    return { wrong: `${path} is not a regular file`, hint: "name a file, or correct the path" };
   return existing === wanted ? wanted : `${wanted} does not exist yet; the first append makes it in ${existing}`;
 }
 
@@ -88,11 +90,18 @@ async function lockExcludes(probe: string): Promise<Finding> {
       return { wrong: "a new file was locked already", hint: "use a file on a local file system" };
     }
     if (await lockFile(second.fd, { mode: "exclusive", wait: false })) {
-      return { wrong: "two holders had the lock at once", hint: "use a file on a local file system, or on one whose server supports flock" };
+      return {
+        wrong: "two holders had the lock at once",
+        hint: "use a file on a local file system, or on one whose server supports flock",
+      };
     }
     await first.close();
-    if (await lockFile(second.fd, { mode: "exclusive", wait: false })) return `excludes a second holder (by ${mechanism ?? "an unknown program"})`;
-    return { wrong: "the lock outlived its holder", hint: "use a file on a local file system, or on one whose server supports flock" };
+    if (await lockFile(second.fd, { mode: "exclusive", wait: false }))
+      return `excludes a second holder (by ${mechanism ?? "an unknown program"})`;
+    return {
+      wrong: "the lock outlived its holder",
+      hint: "use a file on a local file system, or on one whose server supports flock",
+    };
   } finally {
     await first.close().catch(() => undefined);
     await second.close();
@@ -102,7 +111,9 @@ async function lockExcludes(probe: string): Promise<Finding> {
 async function freeSpace(directory: string): Promise<Finding> {
   const { bavail, bsize } = await step("look at", directory, () => statfs(directory));
   const text = `${showBytes(bavail * bsize)} free`;
-  return bavail * bsize >= LEAST_SPACE ? text : { wrong: `only ${text}`, hint: "free space, or move the log to a larger volume" };
+  return bavail * bsize >= LEAST_SPACE
+    ? text
+    : { wrong: `only ${text}`, hint: "free space, or move the log to a larger volume" };
 }
 
 function showBytes(bytes: number): string {

@@ -20,7 +20,12 @@ export interface StoreOverrides {
 
 /** Where a log is and how it is kept, as the environment (and overrides) say. */
 export type StoreConfig =
-  | { readonly type: "file"; readonly path: string; readonly maxBytes: number | undefined; readonly hashVersion: HashVersion }
+  | {
+      readonly type: "file";
+      readonly path: string;
+      readonly maxBytes: number | undefined;
+      readonly hashVersion: HashVersion;
+    }
   | {
       readonly type: "s3";
       readonly bucket: string;
@@ -34,7 +39,10 @@ export type StoreConfig =
     };
 
 /** Opens the store that the environment names: variables and defaults in docs/SPEC.md and the README. @throws ConfigError; BackendError */
-export async function openEventStore<E extends EventMap = AnyEvents>(env: Environment, overrides: StoreOverrides = {}): Promise<EventStore<E>> {
+export async function openEventStore<E extends EventMap = AnyEvents>(
+  env: Environment,
+  overrides: StoreOverrides = {},
+): Promise<EventStore<E>> {
   const { onWarning = emitWarning, readOnly = false } = overrides;
   const config = storeConfig(env, overrides);
   if (config.type === "file") return FileEventStore.open<E>({ ...config, mustExist: readOnly, onWarning });
@@ -48,10 +56,14 @@ export function storeConfig(env: Environment, overrides: StoreOverrides = {}): S
   const type = named?.type ?? oneOf<"file" | "s3">("EVENT_STORE_TYPE", env["EVENT_STORE_TYPE"], ["file", "s3"], "file");
   if (type === "file") {
     refuseMaxSegments(env["EVENT_STORE_MAX_SEGMENTS"]);
-    const path = named?.type === "file" ? named.path : set(env["EVENT_STORE_PATH"]) ?? "/var/log/rynxs/operator-events.log";
+    const path =
+      named?.type === "file" ? named.path : (set(env["EVENT_STORE_PATH"]) ?? "/var/log/rynxs/operator-events.log");
     return { type, path, maxBytes: parseMaxBytes(env["EVENT_STORE_MAX_BYTES"]), hashVersion };
   }
-  const place = named?.type === "s3" ? named : { bucket: set(env["S3_BUCKET"]) ?? "rynxs-events", prefix: set(env["S3_PREFIX"]) ?? "events" };
+  const place =
+    named?.type === "s3"
+      ? named
+      : { bucket: set(env["S3_BUCKET"]) ?? "rynxs-events", prefix: set(env["S3_PREFIX"]) ?? "events" };
   return {
     type,
     bucket: place.bucket,
@@ -66,7 +78,9 @@ export function storeConfig(env: Environment, overrides: StoreOverrides = {}): S
   };
 }
 
-type StoreUrl = { readonly type: "file"; readonly path: string } | { readonly type: "s3"; readonly bucket: string; readonly prefix: string };
+type StoreUrl =
+  | { readonly type: "file"; readonly path: string }
+  | { readonly type: "s3"; readonly bucket: string; readonly prefix: string };
 
 function parseStoreUrl(text: string): StoreUrl {
   if (text.startsWith("file:")) {
@@ -74,8 +88,11 @@ function parseStoreUrl(text: string): StoreUrl {
     if (path !== "") return { type: "file", path };
   }
   const s3 = /^s3:\/\/([^/]+)(?:\/(.*))?$/.exec(text);
-  if (s3?.[1] !== undefined) return { type: "s3", bucket: s3[1], prefix: s3[2] === undefined || s3[2] === "" ? "events" : s3[2] };
-  throw new ConfigError(`${JSON.stringify(text)} does not name a store`, { hint: "valid: file:PATH or s3://BUCKET/PREFIX" });
+  if (s3?.[1] !== undefined)
+    return { type: "s3", bucket: s3[1], prefix: s3[2] === undefined || s3[2] === "" ? "events" : s3[2] };
+  throw new ConfigError(`${JSON.stringify(text)} does not name a store`, {
+    hint: "valid: file:PATH or s3://BUCKET/PREFIX",
+  });
 }
 
 /** docs/SPEC.md, "Record": trimmed, any case. */
@@ -96,7 +113,8 @@ function parseMaxBytes(value: string | undefined): number | undefined {
   const text = set(value);
   if (text === undefined) return undefined;
   const bytes = /^[0-9]+$/.test(text) ? Number(text) : NaN;
-  if (!Number.isSafeInteger(bytes)) throw invalid("EVENT_STORE_MAX_BYTES", value, "a whole number of bytes; 0 or unset: never rotate");
+  if (!Number.isSafeInteger(bytes))
+    throw invalid("EVENT_STORE_MAX_BYTES", value, "a whole number of bytes; 0 or unset: never rotate");
   return bytes === 0 ? undefined : bytes;
 }
 
@@ -104,9 +122,12 @@ function parseMaxBytes(value: string | undefined): number | undefined {
 function refuseMaxSegments(value: string | undefined): void {
   const text = set(value);
   if (text === undefined || text === "0") return;
-  throw new ConfigError("EVENT_STORE_MAX_SEGMENTS would delete old segments, and with them events; this store never does", {
-    hint: "unset it; to save space, move the oldest segments to an archive yourself and verify the rest with an anchor",
-  });
+  throw new ConfigError(
+    "EVENT_STORE_MAX_SEGMENTS would delete old segments, and with them events; this store never does",
+    {
+      hint: "unset it; to save space, move the oldest segments to an archive yourself and verify the rest with an anchor",
+    },
+  );
 }
 
 function bool(name: string, value: string | undefined, fallback: boolean): boolean {

@@ -18,7 +18,12 @@ export async function* readVerified(source: RecordSource, options: ReadOptions):
   const toEnd = options.toSeq === undefined;
   const watch = new HeadWatch(toEnd ? await source.storedHead(options.signal) : null);
   let end = before(range);
-  for await (const record of source.walk({ ...range, toSeq: options.toSeq ?? MAX_SEQ, signal: options.signal, onAnchor: (anchor) => options.onAnchor?.(anchor) })) {
+  for await (const record of source.walk({
+    ...range,
+    toSeq: options.toSeq ?? MAX_SEQ,
+    signal: options.signal,
+    onAnchor: (anchor) => options.onAnchor?.(anchor),
+  })) {
     end = headOf(record.view);
     watch.see(end);
     if (wanted(record.view)) yield record;
@@ -38,7 +43,12 @@ export async function verifyLog(source: RecordSource, options: VerifyOptions): P
   let anchor: Anchor = { ...end, source: options.anchor ? "caller" : "record" };
   let events = 0;
   try {
-    for await (const { view } of source.walk({ ...range, toSeq: MAX_SEQ, signal, onAnchor: (found) => (anchor = end = found) })) {
+    for await (const { view } of source.walk({
+      ...range,
+      toSeq: MAX_SEQ,
+      signal,
+      onAnchor: (found) => (anchor = end = found),
+    })) {
       end = headOf(view);
       stored.see(end);
       expected.see(end);
@@ -70,7 +80,11 @@ class HeadWatch {
   }
 
   /** Null when the log bears the head out, else what it has in that place. A head before the walked range is looked up. */
-  async conclude(source: RecordSource, end: Head, signal?: AbortSignal): Promise<{ readonly head: Head; readonly actual: string | null } | null> {
+  async conclude(
+    source: RecordSource,
+    end: Head,
+    signal?: AbortSignal,
+  ): Promise<{ readonly head: Head; readonly actual: string | null } | null> {
     const head = this.#head;
     if (head === null || head.seq < 0) return null;
     const actual = head.seq > end.seq ? null : (this.#seen ?? (await source.hashOf(head.seq, signal)));
@@ -101,21 +115,28 @@ function filter(options: ReadOptions): (view: RecordView) => boolean {
   return (view) => tests.every((test) => test(view));
 }
 
-function checkRange(options: RangeOptions & { readonly toSeq?: number | undefined }): { fromSeq: number; anchor?: Head } {
+function checkRange(options: RangeOptions & { readonly toSeq?: number | undefined }): {
+  fromSeq: number;
+  anchor?: Head;
+} {
   const { anchor, toSeq } = options;
   if (anchor) checkHead("anchor", anchor);
   const fromSeq = options.fromSeq ?? (anchor ? anchor.seq + 1 : 0);
   checkSeq("fromSeq", fromSeq);
   if (toSeq !== undefined) checkSeq("toSeq", toSeq);
   if (anchor && fromSeq !== anchor.seq + 1) {
-    throw new ConfigError(`fromSeq is ${String(fromSeq)}, but the anchor is record ${String(anchor.seq)}`, { hint: "an anchor is the record right before fromSeq" });
+    throw new ConfigError(`fromSeq is ${String(fromSeq)}, but the anchor is record ${String(anchor.seq)}`, {
+      hint: "an anchor is the record right before fromSeq",
+    });
   }
   return anchor && anchor.seq >= 0 ? { fromSeq, anchor } : { fromSeq };
 }
 
 export function checkSeq(name: string, seq: number): void {
   if (Number.isInteger(seq) && seq >= 0 && seq <= MAX_SEQ) return;
-  throw new ConfigError(`${name} must be a seq, not ${String(seq)}`, { hint: `a seq is an integer from 0 to ${String(MAX_SEQ)}` });
+  throw new ConfigError(`${name} must be a seq, not ${String(seq)}`, {
+    hint: `a seq is an integer from 0 to ${String(MAX_SEQ)}`,
+  });
 }
 
 function checkHead(name: string, head: Head): void {

@@ -41,7 +41,8 @@ export interface ObjectLogOptions {
  * How to reach a bucket; or an `S3Client` of the caller's (`client` and `bucket`, which needs the package
  * `@aws-sdk/client-s3`); or an ObjectStore of the caller's (`directoryObjects`, `memoryObjects`), which `close()` closes.
  */
-export type S3EventStoreOptions = ObjectLogOptions & (S3ConnectionOptions | SdkS3Options | { readonly objects: ObjectStore });
+export type S3EventStoreOptions = ObjectLogOptions &
+  (S3ConnectionOptions | SdkS3Options | { readonly objects: ObjectStore });
 
 /** An event log on an S3-compatible bucket: one JSON object per event, conditional puts as the only coordination. */
 export const S3EventStore = {
@@ -56,7 +57,7 @@ export const S3EventStore = {
     const keeper = log.useHead ? new HeadKeeper(objects, keys.head, runtime) : null;
     const appender = new Appender(log, { head: keeper, runtime, timeoutMs, prove: options.skipBackendProof !== true });
     return new EventLog<E>({
-      location: `${objects.identity}/${keys.root}`,
+      location: "bucket" in options ? `s3://${options.bucket}/${keys.root}` : `${objects.identity}/${keys.root}`,
       source: new ObjectSource(log),
       writer: new ObjectLogWriter(log, appender, keeper),
       hashVersion: options.hashVersion ?? 1,

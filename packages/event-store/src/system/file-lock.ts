@@ -64,7 +64,13 @@ const COMMANDS: readonly Command[] = [
 type Attempt = { readonly ended: "locked" | "held" | "killed" | "missing" } | { readonly ended: "failed"; why: string };
 
 /** Runs one helper on `fd`. `stop` (time-out or abort) kills it: the wait is over, and whether it got the lock is unknown. */
-async function run(command: Command, fd: number, request: Request, wait: boolean, stop?: AbortSignal): Promise<Attempt> {
+async function run(
+  command: Command,
+  fd: number,
+  request: Request,
+  wait: boolean,
+  stop?: AbortSignal,
+): Promise<Attempt> {
   const child = spawn(command.name, command.args(request, wait), {
     stdio: ["ignore", "ignore", "pipe", fd],
     env: { ...process.env, LC_ALL: "C" },
@@ -182,10 +188,14 @@ function requireFile(fd: number): void {
 
 function nothingLocks(only: LockMechanism | undefined): BackendError {
   const names = only ?? COMMANDS.map((command) => command.name).join(", ");
-  return new BackendError("PATH_UNUSABLE", `the file cannot be locked: none of these programs is on the PATH: ${names}`, {
-    facts: { operation: "lock" },
-    hint: "install flock (package util-linux, or busybox), perl or python3: without a lock that excludes other processes nothing is written",
-  });
+  return new BackendError(
+    "PATH_UNUSABLE",
+    `the file cannot be locked: none of these programs is on the PATH: ${names}`,
+    {
+      facts: { operation: "lock" },
+      hint: "install flock (package util-linux, or busybox), perl or python3: without a lock that excludes other processes nothing is written",
+    },
+  );
 }
 
 function lockFailed(why: string): BackendError {

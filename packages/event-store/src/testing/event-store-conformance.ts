@@ -29,71 +29,136 @@ export const eventStoreConformance: readonly EventStoreCase[] = [
   }),
 
   one("appended events are read back with all their fields, each linking to the one before", async (store) => {
-    const first = await store.appendWithRetry({ type: "A", aggregateId: "x", payload: { n: 1 }, ts: 5, meta: { by: "me" } });
+    const first = await store.appendWithRetry({
+      type: "A",
+      aggregateId: "x",
+      payload: { n: 1 },
+      ts: 5,
+      meta: { by: "me" },
+    });
     const second = await store.appendWithRetry({ type: "B", aggregateId: "ünï/😀", ts: -1 });
     assert.deepEqual([first.seq, first.prevHash, second.seq, second.prevHash], [0, GENESIS_HASH, 1, first.eventHash]);
-    const hash = eventHash(GENESIS_HASH, '{"aggregate_id":"x","meta":{"by":"me"},"payload":{"n":1},"seq":0,"ts":5,"type":"A"}');
+    const hash = eventHash(
+      GENESIS_HASH,
+      '{"aggregate_id":"x","meta":{"by":"me"},"payload":{"n":1},"seq":0,"ts":5,"type":"A"}',
+    );
     assert.equal(first.eventHash, hash);
     assert.deepEqual(await collect(store), [
-      { seq: 0, type: "A", aggregateId: "x", ts: 5, payload: { n: 1 }, meta: { by: "me" }, hashVersion: 1, eventHash: first.eventHash, prevHash: GENESIS_HASH },
-      { seq: 1, type: "B", aggregateId: "ünï/😀", ts: -1, payload: {}, meta: {}, hashVersion: 1, eventHash: second.eventHash, prevHash: first.eventHash },
+      {
+        seq: 0,
+        type: "A",
+        aggregateId: "x",
+        ts: 5,
+        payload: { n: 1 },
+        meta: { by: "me" },
+        hashVersion: 1,
+        eventHash: first.eventHash,
+        prevHash: GENESIS_HASH,
+      },
+      {
+        seq: 1,
+        type: "B",
+        aggregateId: "ünï/😀",
+        ts: -1,
+        payload: {},
+        meta: {},
+        hashVersion: 1,
+        eventHash: second.eventHash,
+        prevHash: first.eventHash,
+      },
     ]);
     assert.deepEqual(await store.head(), { seq: 1, hash: second.eventHash });
   }),
 
   one("stored lines are the canonical records", async (store) => {
-    await store.append({ type: "T", aggregateId: "a", ts: 1, payload: { b: 1, a: [1.5, 1e21, -0, 2n ** 64n], "\u{1F600}": JsonText.parse("[1.0,1e2]") } });
+    await store.append({
+      type: "T",
+      aggregateId: "a",
+      ts: 1,
+      payload: { b: 1, a: [1.5, 1e21, -0, 2n ** 64n], "\u{1F600}": JsonText.parse("[1.0,1e2]") },
+    });
     const [record] = await all(store.readRecords());
     assert.ok(record);
-    const event = '{"aggregate_id":"a","meta":{},"payload":{"a":[1.5,1e+21,-0.0,18446744073709551616],"b":1,"\u{1F600}":[1.0,100.0]},"seq":0,"ts":1,"type":"T"}';
-    assert.equal(record.line.toString(), `{"event":${event},"event_hash":"${eventHash(GENESIS_HASH, event)}","prev_hash":"${GENESIS_HASH}"}`);
+    const event =
+      '{"aggregate_id":"a","meta":{},"payload":{"a":[1.5,1e+21,-0.0,18446744073709551616],"b":1,"\u{1F600}":[1.0,100.0]},"seq":0,"ts":1,"type":"T"}';
+    assert.equal(
+      record.line.toString(),
+      `{"event":${event},"event_hash":"${eventHash(GENESIS_HASH, event)}","prev_hash":"${GENESIS_HASH}"}`,
+    );
     const [read] = await collect(store);
     assert.deepEqual(read?.payload["a"], [1.5, 1e21, -0, 18446744073709551616n]);
   }),
 
-  one("an expectation that holds commits; one that does not is a conflict that names the last hash and writes nothing", async (store) => {
-    const a = await store.append(event(0), { expectedPrevHash: GENESIS_HASH });
-    assert.ok(a.committed);
-    const b = await store.append(event(1), { expectedPrevHash: GENESIS_HASH });
-    assert.deepEqual(b, { committed: false, conflict: true, observedPrevHash: a.eventHash });
-    assert.ok((await store.append(event(1), { expectedPrevHash: a.eventHash })).committed);
-    assert.equal((await store.head()).seq, 1);
-  }),
+  one(
+    "an expectation that holds commits; one that does not is a conflict that names the last hash and writes nothing",
+    async (store) => {
+      const a = await store.append(event(0), { expectedPrevHash: GENESIS_HASH });
+      assert.ok(a.committed);
+      const b = await store.append(event(1), { expectedPrevHash: GENESIS_HASH });
+      assert.deepEqual(b, { committed: false, conflict: true, observedPrevHash: a.eventHash });
+      assert.ok((await store.append(event(1), { expectedPrevHash: a.eventHash })).committed);
+      assert.equal((await store.head()).seq, 1);
+    },
+  ),
 
-  two("a tail that another store moved is noticed before a conflict is called, and the other's events are kept", async (one_, other) => {
-    const a = await one_.appendWithRetry(event(0));
-    const b = await other.appendWithRetry(event(1));
-    // `one_` still believes in a: the expectation b is right all the same.
-    assert.ok((await one_.append(event(2), { expectedPrevHash: b.eventHash })).committed);
-    const late = await other.append(event(3), { expectedPrevHash: a.eventHash });
-    assert.ok(!late.committed);
-    assert.equal(late.observedPrevHash, await one_.getLastHash());
-    assert.deepEqual(await numbers(one_), [0, 1, 2]);
-  }),
+  two(
+    "a tail that another store moved is noticed before a conflict is called, and the other's events are kept",
+    async (one_, other) => {
+      const a = await one_.appendWithRetry(event(0));
+      const b = await other.appendWithRetry(event(1));
+      // `one_` still believes in a: the expectation b is right all the same.
+      assert.ok((await one_.append(event(2), { expectedPrevHash: b.eventHash })).committed);
+      const late = await other.append(event(3), { expectedPrevHash: a.eventHash });
+      assert.ok(!late.committed);
+      assert.equal(late.observedPrevHash, await one_.getLastHash());
+      assert.deepEqual(await numbers(one_), [0, 1, 2]);
+    },
+  ),
 
   two("writers in turns and at once: every event once, no gap, each writer's own in its order", async (a, b) => {
-    await Promise.all([a, b].map(async (store, writer) => {
-      for (let i = 0; i < 15; i++) await store.appendWithRetry({ type: "T", aggregateId: String(writer), payload: { i } });
-    }));
+    await Promise.all(
+      [a, b].map(async (store, writer) => {
+        for (let i = 0; i < 15; i++)
+          await store.appendWithRetry({ type: "T", aggregateId: String(writer), payload: { i } });
+      }),
+    );
     const events = await collect(a);
-    assert.deepEqual(events.map(({ seq }) => seq), Array.from({ length: 30 }, (_, i) => i));
+    assert.deepEqual(
+      events.map(({ seq }) => seq),
+      Array.from({ length: 30 }, (_, i) => i),
+    );
     for (const writer of ["0", "1"]) {
-      assert.deepEqual(events.filter((e) => e.aggregateId === writer).map((e) => e.payload["i"]), Array.from({ length: 15 }, (_, i) => i));
+      assert.deepEqual(
+        events.filter((e) => e.aggregateId === writer).map((e) => e.payload["i"]),
+        Array.from({ length: 15 }, (_, i) => i),
+      );
     }
   }),
 
   one("appends called at once all commit, in the order of the calls", async (store) => {
     const results = await Promise.all(Array.from({ length: 20 }, (_, i) => store.append(event(i))));
-    assert.deepEqual(results.map((r) => r.committed && r.seq), Array.from({ length: 20 }, (_, i) => i));
-    assert.deepEqual(await numbers(store), Array.from({ length: 20 }, (_, i) => i));
+    assert.deepEqual(
+      results.map((r) => r.committed && r.seq),
+      Array.from({ length: 20 }, (_, i) => i),
+    );
+    assert.deepEqual(
+      await numbers(store),
+      Array.from({ length: 20 }, (_, i) => i),
+    );
   }),
 
   one("a batch is all or none, with consecutive seqs", async (store) => {
     await store.append(event(0));
     const good = await store.appendBatch([event(1), event(2), event(3)]);
     assert.ok(good.committed);
-    assert.deepEqual(good.records.map(({ seq }) => seq), [1, 2, 3]);
-    await assert.rejects(store.appendBatch([event(4), { ...event(5), payload: { bad: NaN } } as unknown as NewEvent]), hasCode("INVALID_EVENT"));
+    assert.deepEqual(
+      good.records.map(({ seq }) => seq),
+      [1, 2, 3],
+    );
+    await assert.rejects(
+      store.appendBatch([event(4), { ...event(5), payload: { bad: NaN } }]),
+      hasCode("INVALID_EVENT"),
+    );
     const conflict = await store.appendBatch([event(4), event(5)], { expectedPrevHash: GENESIS_HASH });
     assert.ok(!conflict.committed);
     assert.deepEqual(await numbers(store), [0, 1, 2, 3]);
@@ -102,17 +167,28 @@ export const eventStoreConformance: readonly EventStoreCase[] = [
     assert.equal((await store.verify()).events, 5);
   }),
 
-  one("an empty batch, one of 1001 events and one of more than 16 MiB are refused before anything is written", async (store) => {
-    await assert.rejects(store.appendBatch([]), hasCode("INVALID_CONFIG"));
-    await assert.rejects(store.appendBatch(Array.from({ length: 1001 }, (_, i) => event(i))), hasCode("TOO_LARGE"));
-    const large = { ...event(0), payload: { text: "x".repeat(6 * 1024 * 1024) } };
-    await assert.rejects(store.appendBatch([large, large, large]), hasCode("TOO_LARGE"));
-    assert.equal((await store.head()).seq, -1);
-  }),
+  one(
+    "an empty batch, one of 1001 events and one of more than 16 MiB are refused before anything is written",
+    async (store) => {
+      await assert.rejects(store.appendBatch([]), hasCode("INVALID_CONFIG"));
+      await assert.rejects(store.appendBatch(Array.from({ length: 1001 }, (_, i) => event(i))), hasCode("TOO_LARGE"));
+      const large = { ...event(0), payload: { text: "x".repeat(6 * 1024 * 1024) } };
+      await assert.rejects(store.appendBatch([large, large, large]), hasCode("TOO_LARGE"));
+      assert.equal((await store.head()).seq, -1);
+    },
+  ),
 
   one("a record of 8 MiB is written and read; a larger one is refused", async (store) => {
-    const sized = (bytes: number): NewEvent => ({ type: "T", aggregateId: "a", ts: 1, payload: { x: "x".repeat(bytes) } });
-    const frame = Buffer.byteLength(`{"event":{"aggregate_id":"a","meta":{},"payload":{"x":""},"seq":0,"ts":1,"type":"T"},"event_hash":"","prev_hash":""}`) + 128;
+    const sized = (bytes: number): NewEvent => ({
+      type: "T",
+      aggregateId: "a",
+      ts: 1,
+      payload: { x: "x".repeat(bytes) },
+    });
+    const frame =
+      Buffer.byteLength(
+        `{"event":{"aggregate_id":"a","meta":{},"payload":{"x":""},"seq":0,"ts":1,"type":"T"},"event_hash":"","prev_hash":""}`,
+      ) + 128;
     await assert.rejects(store.append(sized(8 * 1024 * 1024 - frame + 1)), hasCode("TOO_LARGE"));
     await store.append(sized(8 * 1024 * 1024 - frame));
     assert.equal((await all(store.readRecords()))[0]?.line.length, 8 * 1024 * 1024);
@@ -131,7 +207,10 @@ export const eventStoreConformance: readonly EventStoreCase[] = [
       [{ type: "T", aggregateId: "a", aggregate_id: "a" }, '$["aggregate_id"]'],
       [{ type: "\ud800", aggregateId: "a" }, "$.type"],
     ];
-    const results = await Promise.allSettled([...bad.map(([e]) => store.append(e as NewEvent)), store.append(event(0))]);
+    const results = await Promise.allSettled([
+      ...bad.map(([e]) => store.append(e as NewEvent)),
+      store.append(event(0)),
+    ]);
     for (const [i, [, path]] of bad.entries()) {
       const result = results[i];
       assert.ok(result?.status === "rejected" && result.reason instanceof InvalidEventError, `case ${String(i)}`);
@@ -141,8 +220,10 @@ export const eventStoreConformance: readonly EventStoreCase[] = [
   }),
 
   one("ranges and filters give just their records; an anchor is told", async (store) => {
-    for (let i = 0; i < 12; i++) await store.append({ type: i % 2 ? "odd" : "even", aggregateId: `a${String(i % 3)}`, payload: { i } });
-    const seqs = async (options: ReadOptions): Promise<number[]> => (await collect(store, options)).map(({ seq }) => seq);
+    for (let i = 0; i < 12; i++)
+      await store.append({ type: i % 2 ? "odd" : "even", aggregateId: `a${String(i % 3)}`, payload: { i } });
+    const seqs = async (options: ReadOptions): Promise<number[]> =>
+      (await collect(store, options)).map(({ seq }) => seq);
     assert.deepEqual(await seqs({ fromSeq: 10 }), [10, 11]);
     assert.deepEqual(await seqs({ toSeq: 2 }), [0, 1, 2]);
     assert.deepEqual(await seqs({ fromSeq: 3, toSeq: 4 }), [3, 4]);
@@ -170,7 +251,10 @@ export const eventStoreConformance: readonly EventStoreCase[] = [
     assert.deepEqual([short.valid, short.events, short.error?.code, short.error?.seq], [false, 5, "TRUNCATED", 5]);
     const other = await store.verify({ expectedHead: { seq: 2, hash: "0".repeat(64) } });
     assert.deepEqual([other.valid, other.error?.code], [false, "HEAD_CONTRADICTS_LOG"]);
-    const part = await store.verify({ fromSeq: 3, expectedHead: { seq: 1, hash: (await store.getEventHash(1)) ?? "" } });
+    const part = await store.verify({
+      fromSeq: 3,
+      expectedHead: { seq: 1, hash: (await store.getEventHash(1)) ?? "" },
+    });
     assert.deepEqual([part.valid, part.events, part.anchor.seq, part.anchor.source], [true, 2, 2, "record"]);
   }),
 
@@ -194,7 +278,10 @@ export const eventStoreConformance: readonly EventStoreCase[] = [
     assert.ok(next.committed);
     const [, , , fourth] = await all((await context.open()).readRecords());
     assert.ok(fourth);
-    await assert.rejects(source.importRecords([{ ...fourth, line: Buffer.concat([fourth.line, Buffer.from("\n")]) }]), hasCode("INVALID_EVENT"));
+    await assert.rejects(
+      source.importRecords([{ ...fourth, line: Buffer.concat([fourth.line, Buffer.from("\n")]) }]),
+      hasCode("INVALID_EVENT"),
+    );
     assert.equal((await source.head()).seq, 3);
   }),
 
@@ -255,7 +342,10 @@ function one(name: string, run: (store: EventStore) => Promise<void>): EventStor
   };
 }
 
-function two(name: string, run: (a: EventStore, b: EventStore, context: EventStoreContext) => Promise<void>): EventStoreCase {
+function two(
+  name: string,
+  run: (a: EventStore, b: EventStore, context: EventStoreContext) => Promise<void>,
+): EventStoreCase {
   return {
     name,
     run: async (context) => {

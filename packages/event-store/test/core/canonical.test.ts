@@ -35,17 +35,20 @@ function hasDuplicateKey(text: string): boolean {
 }
 
 describe("canonical JSON: the golden cases", () => {
-  it.each(CASES.map((c) => [c.id, c.category, c] as const))("case %i (%s) matches byte for byte", (_id, category, c) => {
-    expect(hash("sha256", c.canonical, "hex")).toBe(c.sha256);
-    expect(canonicalizeText(c.canonical)).toBe(c.canonical);
-    expect(scans(c.canonical)).toBe(true);
-    if (hasDuplicateKey(c.input_json)) {
-      expect(category).toMatch(/dup/);
-      return;
-    }
-    expect(canonicalizeText(c.input_json)).toBe(c.canonical);
-    expect(scans(c.input_json)).toBe(c.input_json === c.canonical);
-  });
+  it.each(CASES.map((c) => [c.id, c.category, c] as const))(
+    "case %i (%s) matches byte for byte",
+    (_id, category, c) => {
+      expect(hash("sha256", c.canonical, "hex")).toBe(c.sha256);
+      expect(canonicalizeText(c.canonical)).toBe(c.canonical);
+      expect(scans(c.canonical)).toBe(true);
+      if (hasDuplicateKey(c.input_json)) {
+        expect(category).toMatch(/dup/);
+        return;
+      }
+      expect(canonicalizeText(c.input_json)).toBe(c.canonical);
+      expect(scans(c.input_json)).toBe(c.input_json === c.canonical);
+    },
+  );
 
   it("refuses every text that must not be accepted", () => {
     const rejects = vectorLines<{ name: string; input_json: string; must: string }>("canonical-rejects.jsonl");
@@ -131,7 +134,12 @@ describe("canonical JSON: values written from TypeScript", () => {
     ["a Map", { m: new Map() }, "$.payload.m", "Map"],
     ["a class instance", { u: new URL("http://x/") }, "$.payload.u", "URL"],
     ["an integer Python cannot read", { n: 10n ** 4300n }, "$.payload.n", "4300"],
-    ["the same in text", { n: JsonText.parse(`{"k":"${"1".repeat(5000)}","n":${"1".repeat(4301)}}`) }, "$.payload.n", "4300"],
+    [
+      "the same in text",
+      { n: JsonText.parse(`{"k":"${"1".repeat(5000)}","n":${"1".repeat(4301)}}`) },
+      "$.payload.n",
+      "4300",
+    ],
   ])("refuses %s with its JSON path", (_name, value, path, problem) => {
     let error: unknown;
     try {
@@ -145,8 +153,12 @@ describe("canonical JSON: values written from TypeScript", () => {
   });
 
   it("gives a hint for a Date and a Map", () => {
-    expect(() => canonicalizeValue(new Date(0), "p")).toThrow(expect.objectContaining({ hint: expect.stringContaining("toISOString") as string }));
-    expect(() => canonicalizeValue(new Map(), "p")).toThrow(expect.objectContaining({ hint: expect.stringContaining("fromEntries") as string }));
+    expect(() => canonicalizeValue(new Date(0), "p")).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining("toISOString") as string }),
+    );
+    expect(() => canonicalizeValue(new Map(), "p")).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining("fromEntries") as string }),
+    );
   });
 
   it("accepts 128 levels, and text with 4,300 digits or long strings of digits", () => {

@@ -25,15 +25,21 @@ function walk(file: Buffer): { good: number; hash: string; error?: VerificationE
 describe("golden chains", () => {
   const chains = vectorJson<{ file?: string; events?: number; last_seq: number; last_hash: string }[]>("chains.json");
 
-  it.each(chains.flatMap((c) => (c.file === undefined ? [] : [[c.file, c] as const])))("%s verifies to its last hash", (file, c) => {
-    expect(walk(vector(file))).toEqual({ good: c.last_seq + 1, hash: c.last_hash });
-  });
+  it.each(chains.flatMap((c) => (c.file === undefined ? [] : [[c.file, c] as const])))(
+    "%s verifies to its last hash",
+    (file, c) => {
+      expect(walk(vector(file))).toEqual({ good: c.last_seq + 1, hash: c.last_hash });
+    },
+  );
 
-  it.each(["v1/operator_log_small", "v1/operator_log_weird", "v2/operator_log_small", "v2/operator_log_weird"])("original fixture %s verifies", (name) => {
-    const result = walk(vector(`original-fixtures/${name}.jsonl`));
-    expect(result.error).toBeUndefined();
-    expect(result.good).toBe(name.endsWith("small") ? 12 : 19);
-  });
+  it.each(["v1/operator_log_small", "v1/operator_log_weird", "v2/operator_log_small", "v2/operator_log_weird"])(
+    "original fixture %s verifies",
+    (name) => {
+      const result = walk(vector(`original-fixtures/${name}.jsonl`));
+      expect(result.error).toBeUndefined();
+      expect(result.good).toBe(name.endsWith("small") ? 12 : 19);
+    },
+  );
 
   it("every stored line of the Python system is read without serialising it again, and both ways give one view", () => {
     for (const file of ["chain-v1.jsonl", "chain-v2.jsonl", "chain-mixed.jsonl"]) {
@@ -55,21 +61,31 @@ describe("golden chains", () => {
 describe("tampered variants", () => {
   const manifest = vectorJson<{ file: string; expect: string; seq: number; note: string }[]>("tampered/manifest.json");
 
-  it.each(manifest.map((m) => [m.file, m.expect, m.seq, m.note] as const))("%s: %s at seq %i (%s)", (file, expected, seq) => {
-    const result = walk(vector(`tampered/${file}`));
-    if (expected === "valid") {
-      expect(result.error).toBeUndefined();
-      expect(result.good).toBe(seq + 1);
-    } else {
-      expect(result.error?.code).toBe(expected.toUpperCase().replaceAll("-", "_"));
-      expect(result.error?.seq).toBe(seq);
-      expect(result.good).toBe(seq);
-    }
-  });
+  it.each(manifest.map((m) => [m.file, m.expect, m.seq, m.note] as const))(
+    "%s: %s at seq %i (%s)",
+    (file, expected, seq) => {
+      const result = walk(vector(`tampered/${file}`));
+      if (expected === "valid") {
+        expect(result.error).toBeUndefined();
+        expect(result.good).toBe(seq + 1);
+      } else {
+        expect(result.error?.code).toBe(expected.toUpperCase().replaceAll("-", "_"));
+        expect(result.error?.seq).toBe(seq);
+        expect(result.good).toBe(seq);
+      }
+    },
+  );
 
   it("says what was expected and what was found", () => {
-    expect(walk(vector("tampered/prev-hash-changed.jsonl")).error).toMatchObject({ code: "CHAIN_BROKEN", expected: expect.stringMatching(/^[0-9a-f]{64}$/) as string });
-    expect(walk(vector("tampered/deleted-middle.jsonl")).error).toMatchObject({ expected: 25, actual: 26, action: "evidence" });
+    expect(walk(vector("tampered/prev-hash-changed.jsonl")).error).toMatchObject({
+      code: "CHAIN_BROKEN",
+      expected: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+    });
+    expect(walk(vector("tampered/deleted-middle.jsonl")).error).toMatchObject({
+      expected: 25,
+      actual: 26,
+      action: "evidence",
+    });
     const mismatch = walk(vector("tampered/payload-changed.jsonl")).error;
     expect(mismatch?.expected).toMatch(/^[0-9a-f]{64}$/);
     expect(mismatch?.actual).toMatch(/^[0-9a-f]{64}$/);
@@ -98,23 +114,39 @@ describe("torn tails", () => {
   });
 
   it("NULs at the end are torn; a complete but bad last line is malformed", () => {
-    expect(walk(Buffer.concat([whole, Buffer.from("\n"), Buffer.alloc(100)])).error).toMatchObject({ code: "TORN_TAIL", seq: 30 });
-    expect(walk(Buffer.concat([whole.subarray(0, lastStart + 50), Buffer.alloc(9)])).error).toMatchObject({ code: "TORN_TAIL", seq: 29 });
+    expect(walk(Buffer.concat([whole, Buffer.from("\n"), Buffer.alloc(100)])).error).toMatchObject({
+      code: "TORN_TAIL",
+      seq: 30,
+    });
+    expect(walk(Buffer.concat([whole.subarray(0, lastStart + 50), Buffer.alloc(9)])).error).toMatchObject({
+      code: "TORN_TAIL",
+      seq: 29,
+    });
     expect(walk(Buffer.concat([whole, Buffer.from("\n{}")])).error).toMatchObject({ code: "MALFORMED", seq: 30 });
     expect(walk(Buffer.concat([whole, Buffer.from('\n{"a":x')])).error).toMatchObject({ code: "MALFORMED", seq: 30 });
-    expect(walk(Buffer.concat([whole, Buffer.from([0x0a, 0x7b, 0xff, 0xfe])])).error).toMatchObject({ code: "MALFORMED", seq: 30 });
+    expect(walk(Buffer.concat([whole, Buffer.from([0x0a, 0x7b, 0xff, 0xfe])])).error).toMatchObject({
+      code: "MALFORMED",
+      seq: 30,
+    });
   });
 
   it("an incomplete line with a newline is malformed, and bytes cut off a character do not pass unseen", () => {
-    expect(walk(Buffer.concat([whole.subarray(0, lastStart + 50), Buffer.from("\n")])).error).toMatchObject({ code: "MALFORMED", seq: 29 });
-    expect(walk(Buffer.concat([whole, Buffer.from([0xf0, 0x9f, 0x0a])])).error).toMatchObject({ code: "MALFORMED", seq: 29 });
+    expect(walk(Buffer.concat([whole.subarray(0, lastStart + 50), Buffer.from("\n")])).error).toMatchObject({
+      code: "MALFORMED",
+      seq: 29,
+    });
+    expect(walk(Buffer.concat([whole, Buffer.from([0xf0, 0x9f, 0x0a])])).error).toMatchObject({
+      code: "MALFORMED",
+      seq: 29,
+    });
   });
 });
 
 describe("record fields", () => {
   const good = `{"event":{"aggregate_id":"a","meta":{},"payload":{},"seq":0,"ts":1,"type":"T"}`;
   const hashes = `,"event_hash":"${"a".repeat(64)}","prev_hash":"${"0".repeat(64)}"}`;
-  const verdict = (event: string, tail = hashes): string | undefined => walk(Buffer.from(event + tail + "\n")).error?.message;
+  const verdict = (event: string, tail = hashes): string | undefined =>
+    walk(Buffer.from(event + tail + "\n")).error?.message;
 
   it.each([
     [good.replace('"meta":{},', ""), '"meta" is missing'],

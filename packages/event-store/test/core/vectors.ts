@@ -15,6 +15,7 @@ export function vectorLines<T>(name: string): T[] {
     .map((line) => JSON.parse(line) as T);
 }
 
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller knows what the vector holds
 export function vectorJson<T>(name: string): T {
   return JSON.parse(vector(name).toString("utf8")) as T;
 }

@@ -42,7 +42,7 @@ const ALL = [
   "read",
   "list after write",
   "race of 8 writers",
-  "replace only if unchanged",
+  "replace if unchanged",
   "delete",
   "clock",
 ];
@@ -77,7 +77,9 @@ describe("examineObjects", () => {
       putIfAbsent: async (key, body, options) => {
         const there = bucket.get(key) !== undefined;
         await new Promise((resolve) => setImmediate(resolve));
-        return there ? { outcome: "exists" } : { outcome: "stored", etag: bucket.put(key, Buffer.from(body), options ?? {}).etag };
+        return there
+          ? { outcome: "exists" }
+          : { outcome: "stored", etag: bucket.put(key, Buffer.from(body), options ?? {}).etag };
       },
     });
     expect(failed(await examine(objects))).toEqual(["race of 8 writers"]);
@@ -101,11 +103,12 @@ describe("examineObjects", () => {
   it("tells that If-Match is ignored, and how to do without", async () => {
     const bucket = new ObjectMap();
     const objects = like(memoryObjects({ bucket }), {
-      replaceIfMatch: (key, body) => Promise.resolve({ outcome: "stored", etag: bucket.put(key, Buffer.from(body), {}).etag }),
+      replaceIfMatch: (key, body) =>
+        Promise.resolve({ outcome: "stored", etag: bucket.put(key, Buffer.from(body), {}).etag }),
     });
     const checks = await examine(objects);
-    expect(failed(checks)).toEqual(["replace only if unchanged"]);
-    expect(checks["replace only if unchanged"]?.hint).toContain("RYNXS_S3_USE_HEAD=false");
+    expect(failed(checks)).toEqual(["replace if unchanged"]);
+    expect(checks["replace if unchanged"]?.hint).toContain("RYNXS_S3_USE_HEAD=false");
   });
 
   it("notices lost metadata and stale lists", async () => {
@@ -133,12 +136,15 @@ describe("examineObjects", () => {
     const bucket = new ObjectMap();
     const checks = await examine(like(memoryObjects({ bucket }), { delete: () => Promise.reject(denied("DELETE")) }));
     expect(failed(checks)).toEqual([]);
-    expect(checks["delete"]?.detail).toMatch(/^not allowed, which a log does not need; the probes events\/_probe-.* stay$/);
+    expect(checks["delete"]?.detail).toMatch(
+      /^not allowed, which a log does not need; the probes events\/_probe-.* stay$/,
+    );
     expect(bucket.page("events/_probe-", "", 10).keys).toHaveLength(5);
   });
 
   it("judges the clock by the server's", async () => {
-    const check = async (clockSkewMs: number): Promise<Check | undefined> => (await examine(like(memoryObjects(), { clockSkewMs })))["clock"];
+    const check = async (clockSkewMs: number): Promise<Check | undefined> =>
+      (await examine(like(memoryObjects(), { clockSkewMs })))["clock"];
     expect(await check(-1_234)).toMatchObject({ ok: true, detail: "within 1.2 s of the server's" });
     expect(await check(120_000)).toMatchObject({ ok: false, detail: "120 s behind the server's" });
     expect(await check(-120_000)).toMatchObject({ ok: false, detail: "120 s ahead of the server's" });

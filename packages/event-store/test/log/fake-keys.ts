@@ -2,7 +2,14 @@ import { encodeChain, prepareEvent } from "../../src/core/record.js";
 import { GENESIS_HASH } from "../../src/core/event.js";
 import { objectBody } from "../../src/log/event-object.js";
 import { LogKeys } from "../../src/log/keys.js";
-import type { ListEntry, ListOptions, ListPage, ObjectStore, PutOutcome, StoredObject } from "../../src/objects/port.js";
+import type {
+  ListEntry,
+  ListOptions,
+  ListPage,
+  ObjectStore,
+  PutOutcome,
+  StoredObject,
+} from "../../src/objects/port.js";
 
 const unused = (): never => {
   throw new Error("not part of this fake");
@@ -38,8 +45,14 @@ export class FakeKeys implements ObjectStore {
     if (prefix !== "events/") unused();
     const entries: ListEntry[] = [];
     const after = this.#keys.seqOf(startAfter);
-    let seq = after === null ? (startAfter > "events/9" ? this.#records : 0) : (Math.floor(after / this.#perObject) + 1) * this.#perObject;
-    for (; seq < this.#records && entries.length < maxKeys; seq += this.#perObject) entries.push({ key: this.#keys.event(seq), size: 300 });
+    let seq =
+      after === null
+        ? startAfter > "events/9"
+          ? this.#records
+          : 0
+        : (Math.floor(after / this.#perObject) + 1) * this.#perObject;
+    for (; seq < this.#records && entries.length < maxKeys; seq += this.#perObject)
+      entries.push({ key: this.#keys.event(seq), size: 300 });
     const rest = [...this.extra.keys()].filter((key) => key > startAfter);
     const truncated = seq < this.#records || rest.length > maxKeys - entries.length;
     for (const key of rest.slice(0, maxKeys - entries.length)) entries.push({ key, size: 100 });

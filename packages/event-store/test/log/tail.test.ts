@@ -44,7 +44,9 @@ describe("finding the tail of a log of 1,000,000 keys", () => {
       expect(without.seq).toBe(records - 1);
       expect(without.requests).toBeLessThanOrEqual(60);
       for (const behind of [0, 1, 20]) {
-        const { seq, requests } = await tailOf(withHead(new FakeKeys(records, perObject), records - 1 - behind, perObject));
+        const { seq, requests } = await tailOf(
+          withHead(new FakeKeys(records, perObject), records - 1 - behind, perObject),
+        );
         expect(seq).toBe(records - 1);
         expect(requests).toBeLessThanOrEqual(6);
       }
@@ -57,13 +59,17 @@ describe("finding the tail of a log of 1,000,000 keys", () => {
     expect(requests).toBeLessThanOrEqual(60);
   });
 
-  it.each([0, 1, 2, 999, 1000, 1001, 1024, 1025, 2049, 17_410, 123_457])("finds the end of %i records", async (records) => {
-    expect((await tailOf(new FakeKeys(records, 1))).seq).toBe(records - 1);
-  });
+  it.each([0, 1, 2, 999, 1000, 1001, 1024, 1025, 2049, 17_410, 123_457])(
+    "finds the end of %i records",
+    async (records) => {
+      expect((await tailOf(new FakeKeys(records, 1))).seq).toBe(records - 1);
+    },
+  );
 
   it("sees past strays between event keys and behind them", async () => {
     const objects = new FakeKeys(5000, 1);
-    for (const name of ["_head.json", "_index/x", "archive/0000000003.json", "notes.json"]) objects.extra.set(`events/${name}`, Buffer.from("{}"));
+    for (const name of ["_head.json", "_index/x", "archive/0000000003.json", "notes.json"])
+      objects.extra.set(`events/${name}`, Buffer.from("{}"));
     expect((await tailOf(objects)).seq).toBe(4999);
   });
 
@@ -72,7 +78,11 @@ describe("finding the tail of a log of 1,000,000 keys", () => {
     objects.extra.set("events/_head.json", Buffer.from(formatHead({ seq: 1_000_000, hash: "b".repeat(64) })));
     const error: unknown = await tailOf(objects).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(VerificationError);
-    expect(error).toMatchObject({ code: "HEAD_CONTRADICTS_LOG", seq: 1_000_000, expected: `1000000:${"b".repeat(64)}` });
+    expect(error).toMatchObject({
+      code: "HEAD_CONTRADICTS_LOG",
+      seq: 1_000_000,
+      expected: `1000000:${"b".repeat(64)}`,
+    });
     expect((error as VerificationError).actual).toBe(`999999:${lastRecordOf(objects.body(999_999), 999_999, {}).hash}`);
   });
 });
@@ -82,7 +92,22 @@ describe("keys", () => {
     expect(keys.event(0)).toBe("events/0000000000.json");
     expect(keys.event(9_999_999_999)).toBe("events/9999999999.json");
     expect(keys.seqOf("events/0000000042.json")).toBe(42);
-    for (const name of ["3.json", "+3.json", " 3.json", "0_3.json", "-1.json", "00000000003.json", "٣.json", "٠٠٠٠٠٠٠٠٠٣.json", "0000000003.JSON", "0000000003.json.bak", "x/0000000003.json", "", "_head.json", "0000000003.json\n"]) {
+    for (const name of [
+      "3.json",
+      "+3.json",
+      " 3.json",
+      "0_3.json",
+      "-1.json",
+      "00000000003.json",
+      "٣.json",
+      "٠٠٠٠٠٠٠٠٠٣.json",
+      "0000000003.JSON",
+      "0000000003.json.bak",
+      "x/0000000003.json",
+      "",
+      "_head.json",
+      "0000000003.json\n",
+    ]) {
       expect(keys.seqOf(`events/${name}`), name).toBeNull();
     }
     expect(keys.seqOf("events-old/0000000003.json")).toBeNull();

@@ -1,5 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -17,7 +27,9 @@ describe("directoryObjects", () => {
     rmSync(shared, { recursive: true });
   });
   for (const { name, run } of objectStoreConformance.filter(({ requires }) => requires === undefined)) {
-    it(name, () => run({ open: () => Promise.resolve(directoryObjects({ path: shared })), prefix: "conformance/" }));
+    it(name, () =>
+      run({ open: () => Promise.resolve(directoryObjects({ path: shared })), prefix: "conformance/", manyKeys: 30 }),
+    );
   }
 
   let path = "";
@@ -62,11 +74,32 @@ describe("directoryObjects", () => {
     symlinkSync("/etc/passwd", join(path, "events/link"));
     execFileSync("mkfifo", [join(path, "events/pipe")]);
     const store = directoryObjects({ path });
-    expect(await store.list({ prefix: "" })).toEqual({ entries: [{ key: "events/0000000000.json", size: 2 }], truncated: false });
+    expect(await store.list({ prefix: "" })).toEqual({
+      entries: [{ key: "events/0000000000.json", size: 2 }],
+      truncated: false,
+    });
     expect(await store.get("events/0000000000.json")).toMatchObject({ body: bytes("{}"), metadata: {} });
     expect(await store.get("events/pipe")).toBeNull();
     expect(await store.get("events/link")).toBeNull();
     expect(await store.get("events")).toBeNull();
+  });
+
+  it("lists thousands of files in pages of 1000", async () => {
+    mkdirSync(join(path, "events"));
+    const keys = Array.from({ length: 2500 }, (_, i) => `events/${String(i).padStart(10, "0")}.json`);
+    for (const key of keys) writeFileSync(join(path, key), key);
+    const store = directoryObjects({ path });
+    const listed: string[] = [];
+    for (const [from, truncated] of [
+      [0, true],
+      [1000, true],
+      [2000, false],
+    ] as const) {
+      const page = await store.list({ prefix: "events/", startAfter: keys[from - 1] ?? "" });
+      expect(page.truncated).toBe(truncated);
+      listed.push(...page.entries.map(({ key }) => key));
+    }
+    expect(listed).toEqual(keys);
   });
 
   it("keeps every key below its directory", async () => {
@@ -81,7 +114,9 @@ describe("directoryObjects", () => {
 
   it("removes what losers, replaced and deleted objects leave", async () => {
     const store = directoryObjects({ path });
-    const puts = Array.from({ length: 20 }, (_, i) => store.putIfAbsent("a", bytes(String(i)), { metadata: { n: String(i) } }));
+    const puts = Array.from({ length: 20 }, (_, i) =>
+      store.putIfAbsent("a", bytes(String(i)), { metadata: { n: String(i) } }),
+    );
     await Promise.all(puts);
     expect(hidden()).toEqual({ temporary: [], metadata: [expect.stringMatching(/^\d+\.json$/)] });
     const object = await store.get("a");
@@ -132,7 +167,10 @@ describe("directoryObjects", () => {
         while (added < 10) {
           const object = await store.get("counter");
           const next = bytes(String(Number(object?.body.toString() ?? "0") + 1));
-          const outcome = object === null ? await store.putIfAbsent("counter", next) : await store.replaceIfMatch("counter", next, object.etag);
+          const outcome =
+            object === null
+              ? await store.putIfAbsent("counter", next)
+              : await store.replaceIfMatch("counter", next, object.etag);
           if (outcome.outcome === "stored") added++;
         }
         return added;
@@ -145,7 +183,10 @@ describe("directoryObjects", () => {
   it("refuses a key that would be a file and a folder at once", async () => {
     const store = directoryObjects({ path });
     await store.putIfAbsent("a/b", bytes("x"));
-    const refused = { code: "INVALID_CONFIG", message: expect.stringContaining("a file and a folder at once") as string };
+    const refused = {
+      code: "INVALID_CONFIG",
+      message: expect.stringContaining("a file and a folder at once") as string,
+    };
     await expect(store.putIfAbsent("a", bytes("y"))).rejects.toMatchObject(refused);
     await expect(store.putIfAbsent("a/b/c", bytes("y"))).rejects.toMatchObject(refused);
     expect(await store.get("a")).toBeNull();
@@ -159,7 +200,11 @@ describe("directoryObjects", () => {
     const store = directoryObjects({ path });
     expect(await store.putIfAbsent("events/0000000000.json", bytes("{}"))).toMatchObject({ outcome: "stored" });
     for (const key of ["events/A.json", "events/ü.json"]) {
-      const refused = { code: "INVALID_CONFIG", facts: { key }, hint: expect.stringContaining("case-sensitive") as string };
+      const refused = {
+        code: "INVALID_CONFIG",
+        facts: { key },
+        hint: expect.stringContaining("case-sensitive") as string,
+      };
       await expect(store.putIfAbsent(key, bytes("{}"))).rejects.toMatchObject(refused);
       await expect(store.get(key)).rejects.toMatchObject(refused);
     }
@@ -171,8 +216,12 @@ describe("directoryObjects", () => {
     const unusable = { code: "PATH_UNUSABLE", action: "fix", hint: expect.stringContaining("path") as string };
     await expect(directoryObjects({ path: file }).list({ prefix: "" })).rejects.toMatchObject(unusable);
     await expect(directoryObjects({ path: file }).putIfAbsent("a", bytes(""))).rejects.toMatchObject(unusable);
-    await expect(directoryObjects({ path: join(file, "sub") }).putIfAbsent("a", bytes(""))).rejects.toMatchObject(unusable);
-    await expect(directoryObjects({ path: "/proc/nothing" }).putIfAbsent("a", bytes(""))).rejects.toMatchObject(unusable);
+    await expect(directoryObjects({ path: join(file, "sub") }).putIfAbsent("a", bytes(""))).rejects.toMatchObject(
+      unusable,
+    );
+    await expect(directoryObjects({ path: "/proc/nothing" }).putIfAbsent("a", bytes(""))).rejects.toMatchObject(
+      unusable,
+    );
     expect(() => directoryObjects({ path: "" })).toThrow(/path is empty/);
   });
 
@@ -206,7 +255,12 @@ describe.runIf(disk !== null)("a full disk", () => {
     const path = disk ?? "";
     const store = directoryObjects({ path });
     await store.putIfAbsent("a", bytes("x"));
-    const full = { code: "DISK_FULL", action: "fix", facts: { backendCode: "ENOSPC" }, hint: expect.stringContaining("free space") as string };
+    const full = {
+      code: "DISK_FULL",
+      action: "fix",
+      facts: { backendCode: "ENOSPC" },
+      hint: expect.stringContaining("free space") as string,
+    };
     await expect(store.putIfAbsent("big", Buffer.alloc(100_000))).rejects.toMatchObject(full);
     const etag = (await store.get("a"))?.etag ?? "";
     await expect(store.replaceIfMatch("a", Buffer.alloc(100_000), etag)).rejects.toMatchObject(full);
@@ -252,12 +306,19 @@ describe("keys as file names", () => {
     expect(keyOfPath(path)).toBe(key);
   });
 
-  it.each(["%41", "100%", "%2e", "%25%", ".hidden", "a/./b", "a//b", "x%~", "x%~/y", "%E0%A4%A"])("%j is no key's", (path) => {
-    expect(keyOfPath(path)).toBeNull();
-  });
+  it.each(["%41", "100%", "%2e", "%25%", ".hidden", "a/./b", "a//b", "x%~", "x%~/y", "%E0%A4%A"])(
+    "%j is no key's",
+    (path) => {
+      expect(keyOfPath(path)).toBeNull();
+    },
+  );
 
   it("gives every key one path below the directory, and back", () => {
-    const segment = fc.oneof(fc.constantFrom("", ".", "..", "%", "%~", "%25"), fc.string({ unit: "binary" }), fc.string({ unit: fc.constantFrom("x", ".", "%", "ü", "\u{1f600}"), minLength: 60, maxLength: 300 }));
+    const segment = fc.oneof(
+      fc.constantFrom("", ".", "..", "%", "%~", "%25"),
+      fc.string({ unit: "binary" }),
+      fc.string({ unit: fc.constantFrom("x", ".", "%", "ü", "\u{1f600}"), minLength: 60, maxLength: 300 }),
+    );
     fc.assert(
       fc.property(fc.array(segment, { minLength: 1, maxLength: 4 }), (segments) => {
         const key = segments.join("/").toWellFormed();

@@ -53,7 +53,13 @@ describe("memoryObjects", () => {
     await expect(memoryObjects().list({ prefix: "", maxKeys })).rejects.toMatchObject({ code: "INVALID_CONFIG" });
   });
 
-  it.each([[-1, 5], [5, 5], [6, 5], [0.5, 5], [0, Number.NaN]])("refuses the range %d to %d", async (start, end) => {
+  it.each([
+    [-1, 5],
+    [5, 5],
+    [6, 5],
+    [0.5, 5],
+    [0, Number.NaN],
+  ])("refuses the range %d to %d", async (start, end) => {
     await expect(memoryObjects().get("a", { range: { start, end } })).rejects.toMatchObject({ code: "INVALID_CONFIG" });
   });
 
@@ -62,7 +68,10 @@ describe("memoryObjects", () => {
     const key = "events/0000000000.json";
     const put = await store.putIfAbsent(key, bytes("{}"));
     const etag = put.outcome === "stored" ? put.etag : "";
-    await expect(store.replaceIfMatch(key, bytes("[]"), etag)).rejects.toMatchObject({ code: "REQUEST_REFUSED", facts: { key } });
+    await expect(store.replaceIfMatch(key, bytes("[]"), etag)).rejects.toMatchObject({
+      code: "REQUEST_REFUSED",
+      facts: { key },
+    });
     await expect(store.delete(key)).rejects.toMatchObject({ code: "REQUEST_REFUSED", facts: { key } });
     expect(store.bucket.get(key)?.body.toString()).toBe("{}");
   });

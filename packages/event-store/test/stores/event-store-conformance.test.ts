@@ -40,4 +40,3 @@ suite("S3 store on the directory driver", () => {
   const path = fresh();
   return { open: () => S3EventStore.open({ objects: directoryObjects({ path }), prefix: "a/b" }) };
 });
-

@@ -37,7 +37,9 @@ describe("examineFile", () => {
 
   it("tries the nearest parent of a directory that the first append will make", async () => {
     const checks = await examine(join(folder, "none", "deeper", "events.log"));
-    expect(checks[0]?.detail).toBe(`${join(folder, "none", "deeper")} does not exist yet; the first append makes it in ${folder}`);
+    expect(checks[0]?.detail).toBe(
+      `${join(folder, "none", "deeper")} does not exist yet; the first append makes it in ${folder}`,
+    );
     expect(checks.map(({ ok }) => ok)).toEqual([true, true, true, true, true]);
     expect(await readdir(folder)).toEqual([]);
   });
@@ -48,10 +50,17 @@ describe("examineFile", () => {
     expect(below).toEqual([
       { name: "directory", ok: false, detail: `${join(folder, "file")} is not a directory`, hint: "correct the path" },
     ]);
-    expect(await examine(join(folder, "file", "deeper", "events.log"))).toMatchObject([{ name: "directory", ok: false }]);
+    expect(await examine(join(folder, "file", "deeper", "events.log"))).toMatchObject([
+      { name: "directory", ok: false },
+    ]);
     await mkdir(join(folder, "events.log"));
     expect(await examine(join(folder, "events.log"))).toEqual([
-      { name: "directory", ok: false, detail: `${join(folder, "events.log")} is not a regular file`, hint: "name a file, or correct the path" },
+      {
+        name: "directory",
+        ok: false,
+        detail: `${join(folder, "events.log")} is not a regular file`,
+        hint: "name a file, or correct the path",
+      },
     ]);
   });
 

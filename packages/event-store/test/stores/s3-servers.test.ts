@@ -36,7 +36,8 @@ const fourHundred = encodeChain(
 /** Everything that holds on any S3 server. Each test has a prefix of its own. */
 function suite(server: () => Server): void {
   const prefix = (): string => `stores/${randomUUID()}`;
-  const lean = (path: string): Promise<EventStore> => S3EventStore.open({ ...server(), prefix: path, onWarning: () => undefined });
+  const lean = (path: string): Promise<EventStore> =>
+    S3EventStore.open({ ...server(), prefix: path, onWarning: () => undefined });
   const objects = (): ObjectStore => openS3Objects(server());
 
   describe("lean driver: event store conformance", () => {
@@ -53,7 +54,12 @@ function suite(server: () => Server): void {
       it(name, async () => {
         const path = prefix();
         const { endpoint, bucket, accessKeyId, secretAccessKey } = server();
-        const client = new S3Client({ endpoint, region: "us-east-1", forcePathStyle: true, credentials: { accessKeyId, secretAccessKey } });
+        const client = new S3Client({
+          endpoint,
+          region: "us-east-1",
+          forcePathStyle: true,
+          credentials: { accessKeyId, secretAccessKey },
+        });
         await run({ open: () => S3EventStore.open({ client, bucket, prefix: path }) });
         client.destroy();
       });
@@ -71,27 +77,46 @@ function suite(server: () => Server): void {
     await store.close();
     const bucket = objects();
     const { entries } = await bucket.list({ prefix: `${path}/` });
-    expect(entries.map(({ key }) => key.slice(path.length + 1))).toEqual(["0000000000.json", "0000000001.json", "_head.json", "_probe.json"]);
+    expect(entries.map(({ key }) => key.slice(path.length + 1))).toEqual([
+      "0000000000.json",
+      "0000000001.json",
+      "_head.json",
+      "_probe.json",
+    ]);
     const single = await bucket.get(`${path}/0000000000.json`);
-    expect(single?.body.toString()).toMatch(/^\{"event":\{"aggregate_id":"agent-1","meta":\{\},"payload":\{"foo":"bar"\},"seq":0,"ts":1,"type":"AgentObserved"\},"event_hash":"[0-9a-f]{64}","prev_hash":"0{64}"\}$/);
+    expect(single?.body.toString()).toMatch(
+      /^\{"event":\{"aggregate_id":"agent-1","meta":\{\},"payload":\{"foo":"bar"\},"seq":0,"ts":1,"type":"AgentObserved"\},"event_hash":"[0-9a-f]{64}","prev_hash":"0{64}"\}$/,
+    );
     expect(single?.contentType).toBe("application/json");
     expect(single?.metadata["put-id"]).toMatch(/^[0-9a-f]{32}$/);
     const batch = (await bucket.get(`${path}/0000000001.json`))?.body.toString() ?? "";
     expect(batch.endsWith("\n")).toBe(true);
     expect(batch.trimEnd().split("\n")).toHaveLength(2);
-    expect((await bucket.get(`${path}/_head.json`))?.body.toString()).toMatch(/^\{"last_hash":"[0-9a-f]{64}","last_seq":2\}$/);
+    expect((await bucket.get(`${path}/_head.json`))?.body.toString()).toMatch(
+      /^\{"last_hash":"[0-9a-f]{64}","last_seq":2\}$/,
+    );
     await bucket.close();
   });
 
   it("a log written by the Python system verifies and goes on", async () => {
     const path = prefix();
     const bucket = objects();
-    for (const name of readdirSync(new URL("s3-layout/events/", VECTORS))) await bucket.putIfAbsent(`${path}/${name}`, vector(`s3-layout/events/${name}`));
-    const golden = vectorJson<{ dir?: string; events?: number; last_hash: string }[]>("chains.json").find(({ dir }) => dir === "s3-layout");
+    for (const name of readdirSync(new URL("s3-layout/events/", VECTORS)))
+      await bucket.putIfAbsent(`${path}/${name}`, vector(`s3-layout/events/${name}`));
+    const golden = vectorJson<{ dir?: string; events?: number; last_hash: string }[]>("chains.json").find(
+      ({ dir }) => dir === "s3-layout",
+    );
     const store = await lean(path);
     const report = await store.verify();
-    expect([report.valid, report.events, report.head]).toEqual([true, golden?.events, { seq: 24, hash: golden?.last_hash }]);
-    expect(await store.appendWithRetry({ type: "T", aggregateId: "a" })).toMatchObject({ seq: 25, prevHash: golden?.last_hash });
+    expect([report.valid, report.events, report.head]).toEqual([
+      true,
+      golden?.events,
+      { seq: 24, hash: golden?.last_hash },
+    ]);
+    expect(await store.appendWithRetry({ type: "T", aggregateId: "a" })).toMatchObject({
+      seq: 25,
+      prevHash: golden?.last_hash,
+    });
     // Byte for byte: what it imports elsewhere is what the Python system wrote.
     const other = prefix();
     const copy = await lean(other);
@@ -107,21 +132,29 @@ function suite(server: () => Server): void {
     const { endpoint, bucket, accessKeyId, secretAccessKey } = server();
     const store = await lean(path);
     const variables = { EVENT_STORE_TYPE: "s3", S3_ENDPOINT: endpoint, S3_BUCKET: bucket, S3_PREFIX: path };
-    await raceWriters(8, 50, { ...variables, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey }, store);
+    await raceWriters(
+      8,
+      50,
+      { ...variables, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey },
+      store,
+    );
     await store.close();
   }, 120_000);
 
   it("2,500 single objects: paging, ranges, and the tail", async () => {
     const path = prefix();
     const store = await lean(path);
-    for (let i = 0; i < 2500; i++) await store.append({ type: "T", aggregateId: `a${String(i % 10)}`, payload: { i }, ts: i });
+    for (let i = 0; i < 2500; i++)
+      await store.append({ type: "T", aggregateId: `a${String(i % 10)}`, payload: { i }, ts: i });
     await store.close();
     const again = await S3EventStore.open({ ...server(), prefix: path, useHead: false });
     expect((await again.head()).seq).toBe(2499);
     expect((await again.verify()).events).toBe(2500);
     const seqs: number[] = [];
     for await (const { seq } of again.read({ fromSeq: 990, toSeq: 2010, aggregateId: "a3" })) seqs.push(seq);
-    expect(seqs).toEqual(Array.from({ length: 2500 }, (_, i) => i).filter((i) => i >= 990 && i <= 2010 && i % 10 === 3));
+    expect(seqs).toEqual(
+      Array.from({ length: 2500 }, (_, i) => i).filter((i) => i >= 990 && i <= 2010 && i % 10 === 3),
+    );
     await again.close();
   }, 120_000);
 }
@@ -132,14 +165,26 @@ describe("S3 emulator", () => {
     emulator = await startS3Emulator({ buckets: ["b-1"] });
   });
   afterAll(() => emulator.close());
-  const server = (): Server => ({ endpoint: emulator.endpoint, bucket: "b-1", accessKeyId: "test", secretAccessKey: "testsecret" });
+  const server = (): Server => ({
+    endpoint: emulator.endpoint,
+    bucket: "b-1",
+    accessKeyId: "test",
+    secretAccessKey: "testsecret",
+  });
 
   suite(server);
 
   it("keeps 64 GETs under way, and leaving the loop or aborting stops the requests", async () => {
     const slow = await startS3Emulator({ latencyMs: 100 });
-    for (let i = 0; i < 400; i++) slow.objects("events").put(`window/${String(i).padStart(10, "0")}.json`, fourHundred[i] ?? Buffer.alloc(0));
-    const store = await S3EventStore.open({ endpoint: slow.endpoint, bucket: "events", accessKeyId: "test", secretAccessKey: "testsecret", prefix: "window" });
+    for (let i = 0; i < 400; i++)
+      slow.objects("events").put(`window/${String(i).padStart(10, "0")}.json`, fourHundred[i] ?? Buffer.alloc(0));
+    const store = await S3EventStore.open({
+      endpoint: slow.endpoint,
+      bucket: "events",
+      accessKeyId: "test",
+      secretAccessKey: "testsecret",
+      prefix: "window",
+    });
     const count = (): number => slow.requests.filter(({ key }) => /\d{10}\.json$/.test(key)).length;
     for (const how of ["break", "abort"] as const) {
       slow.requests.length = 0;

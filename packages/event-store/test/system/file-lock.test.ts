@@ -1,5 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -78,7 +88,11 @@ async function started(command: string, args: string[]): Promise<ChildProcess> {
 }
 
 function ended(child: ChildProcess): Promise<void> {
-  return new Promise((resolve) => child.once("close", () => { resolve(); }));
+  return new Promise((resolve) =>
+    child.once("close", () => {
+      resolve();
+    }),
+  );
 }
 
 /** A Python program that holds the lock until its standard input ends. */
@@ -210,7 +224,10 @@ process.stdin.resume();`;
     await expect(lockFile(fd, now)).rejects.toMatchObject({ code: "IO_FAILED", facts: { backendCode: "EBADF" } });
     const directory = openSync(folder, "r");
     open.add(directory);
-    await expect(lockFile(directory, now)).rejects.toMatchObject({ code: "PATH_UNUSABLE", facts: { operation: "lock" } });
+    await expect(lockFile(directory, now)).rejects.toMatchObject({
+      code: "PATH_UNUSABLE",
+      facts: { operation: "lock" },
+    });
   });
 });
 
@@ -223,17 +240,20 @@ describe.each<LockMechanism>(["flock", "perl", "python3"])("with only %s on the 
     expect(await lockMechanism()).toBe(name);
   });
 
-  it.each(["a", "r", "r+", "w"])("locks, waits, converts and times out on a descriptor opened with %j", async (flags) => {
-    const first = opened(flags);
-    const second = opened(flags);
-    expect(await lockFile(first, { mode: "exclusive", wait: true })).toBe(true);
-    expect(await lockFile(second, { mode: "shared", wait: false })).toBe(false);
-    expect(await lockFile(second, { mode: "shared", wait: true, timeoutMs: 50 })).toBe(false);
-    expect(await lockFile(first, { mode: "shared", wait: true })).toBe(true);
-    expect(await lockFile(second, { mode: "shared", wait: false })).toBe(true);
-    closed(first);
-    expect(await lockFile(second, now)).toBe(true);
-  });
+  it.each(["a", "r", "r+", "w"])(
+    "locks, waits, converts and times out on a descriptor opened with %j",
+    async (flags) => {
+      const first = opened(flags);
+      const second = opened(flags);
+      expect(await lockFile(first, { mode: "exclusive", wait: true })).toBe(true);
+      expect(await lockFile(second, { mode: "shared", wait: false })).toBe(false);
+      expect(await lockFile(second, { mode: "shared", wait: true, timeoutMs: 50 })).toBe(false);
+      expect(await lockFile(first, { mode: "shared", wait: true })).toBe(true);
+      expect(await lockFile(second, { mode: "shared", wait: false })).toBe(true);
+      closed(first);
+      expect(await lockFile(second, now)).toBe(true);
+    },
+  );
 
   it("excludes the other mechanisms", async () => {
     expect(await lockFile(opened(), now)).toBe(true);

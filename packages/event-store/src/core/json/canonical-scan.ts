@@ -14,7 +14,7 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 /** Escapes of one letter in canonical form: `\" \\ \b \f \n \r \t`. */
-const SHORT_ESCAPES = new Set([..."\"\\bfnrt"].map((c) => c.charCodeAt(0)));
+const SHORT_ESCAPES = new Set([...'"\\bfnrt'].map((c) => c.charCodeAt(0)));
 /** Control characters that canonical form writes as `\u00xx`: those without a short form, in lower case. */
 const LONG_ESCAPE = /^u00(?:0[0-7bef]|1[0-9a-f])$/;
 

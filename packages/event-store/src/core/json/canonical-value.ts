@@ -48,7 +48,8 @@ class ValueWriter {
   }
 
   #string(value: string): string {
-    if (!value.isWellFormed()) this.#refuse("a string holds a lone surrogate", "it is half of a character: fix it, or use toWellFormed()");
+    if (!value.isWellFormed())
+      this.#refuse("a string holds a lone surrogate", "it is half of a character: fix it, or use toWellFormed()");
     return quote(value);
   }
 
@@ -59,7 +60,8 @@ class ValueWriter {
 
   #bigint(value: bigint): string {
     const digits = String(value);
-    if (digits.length - (value < 0n ? 1 : 0) > MAX_INTEGER_DIGITS) this.#refuse(`an integer of more than ${String(MAX_INTEGER_DIGITS)} digits`);
+    if (digits.length - (value < 0n ? 1 : 0) > MAX_INTEGER_DIGITS)
+      this.#refuse(`an integer of more than ${String(MAX_INTEGER_DIGITS)} digits`);
     return digits;
   }
 
@@ -75,12 +77,17 @@ class ValueWriter {
 
   #text(value: JsonText): string {
     this.#checkDepth(this.#ancestors.length + value.depth);
-    if (hasOversizeInteger(value.canonical)) this.#refuse(`an integer of more than ${String(MAX_INTEGER_DIGITS)} digits`);
+    if (value.canonical.length > MAX_INTEGER_DIGITS && hasOversizeInteger(value.canonical))
+      this.#refuse(`an integer of more than ${String(MAX_INTEGER_DIGITS)} digits`);
     return value.canonical;
   }
 
   #checkDepth(depth: number): void {
-    if (depth > MAX_WRITE_DEPTH) this.#refuse(`nested deeper than ${String(MAX_WRITE_DEPTH)} levels`, "flatten it, or store the document as a string");
+    if (depth > MAX_WRITE_DEPTH)
+      this.#refuse(
+        `nested deeper than ${String(MAX_WRITE_DEPTH)} levels`,
+        "flatten it, or store the document as a string",
+      );
   }
 
   #array(items: readonly unknown[]): string {
@@ -93,7 +100,8 @@ class ValueWriter {
 
   #plainObject(value: object): string {
     const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype !== null && Object.getPrototypeOf(prototype) !== null) this.#refuse(`${describe(value)} is not a plain object`, hintFor(value));
+    if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
+      this.#refuse(`${describe(value)} is not a plain object`, hintFor(value));
     if (Object.getOwnPropertySymbols(value).length > 0) this.#refuse("an object with a symbol as key");
     const entries: [string, string][] = [];
     for (const [key, item] of Object.entries(value)) {
@@ -116,14 +124,26 @@ class ValueWriter {
   }
 }
 
-/** Over canonical text: strips strings, then looks for a run of digits that is no part of a float. */
+/** Over canonical text: an integer that Python refuses to read, outside of strings. */
 function hasOversizeInteger(canonical: string): boolean {
-  if (canonical.length <= MAX_INTEGER_DIGITS) return false;
-  const withoutStrings = canonical.replace(/"(?:[^"\\]|\\.)*"/g, '""');
-  for (const [number] of withoutStrings.matchAll(/[-+0-9.eE]+/g)) {
-    if (/^-?[0-9]+$/.test(number) && number.replace("-", "").length > MAX_INTEGER_DIGITS) return true;
+  let digits = 0;
+  for (let i = 0; i < canonical.length; i++) {
+    const c = canonical.charCodeAt(i);
+    if (c === 0x22) i = endOfString(canonical, i);
+    digits = c >= 0x30 && c <= 0x39 ? digits + 1 : 0;
+    // A float has at most 17 digits in a row: this run is an integer.
+    if (digits > MAX_INTEGER_DIGITS) return true;
   }
   return false;
+}
+
+/** Index of the quote that ends the string which begins at `start`. */
+function endOfString(canonical: string, start: number): number {
+  for (let i = start + 1; ; i++) {
+    const c = canonical[i];
+    if (c === '"' || c === undefined) return i;
+    if (c === "\\") i++;
+  }
 }
 
 function describe(value: object): string {

@@ -9,20 +9,30 @@ export interface AnswerFacts extends Refusal {
 }
 
 /** What an answer other than success says. A server that echoes our secrets is not repeated. */
-export function answerFacts({ status, headers, body }: HttpAnswer, now: number, credentials: S3Credentials): AnswerFacts {
+export function answerFacts(
+  { status, headers, body }: HttpAnswer,
+  now: number,
+  credentials: S3Credentials,
+): AnswerFacts {
   const document = parseError(body);
-  let message = document?.message;
-  for (const secret of [credentials.secretAccessKey, credentials.sessionToken]) {
-    if (secret !== undefined) message = message?.replaceAll(secret, "…");
-  }
   return {
     status,
     code: document?.code,
-    message,
+    message: withoutSecrets(document?.message, credentials),
     region: single(headers["x-amz-bucket-region"]) ?? document?.region,
     retryAfterMs: retryAfterMs(headers, now),
     serverTime: document?.serverTime,
   };
+}
+
+export function withoutSecrets(
+  message: string | undefined,
+  { secretAccessKey, sessionToken = "" }: S3Credentials,
+): string | undefined {
+  return [secretAccessKey, sessionToken].reduce(
+    (text, secret) => (secret === "" ? text : text?.replaceAll(secret, "…")),
+    message,
+  );
 }
 
 /** `Retry-After` in milliseconds: seconds, or a date, which is read by the server's own clock when the answer has one. */
@@ -36,6 +46,6 @@ export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number 
   return Math.max(0, until - (Number.isNaN(serverNow) ? now : serverNow));
 }
 
-export function single(value: string | string[] | undefined): string | undefined {
+function single(value: string | string[] | undefined): string | undefined {
   return typeof value === "string" ? value : undefined;
 }

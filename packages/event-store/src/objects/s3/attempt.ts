@@ -34,7 +34,11 @@ interface Details {
 export function failure(kind: FailureCode, attempt: Attempt, problem: string, details: Details = {}): BackendError {
   const { operation, bucket, key, endpoint } = attempt;
   const { status, code, message, hint, cause } = details;
-  const said = [status === undefined ? "" : String(status), code ?? "", message === undefined ? "" : printable(`"${message}"`)];
+  const said = [
+    status === undefined ? "" : String(status),
+    code ?? "",
+    message === undefined || message === "" ? "" : printable(`"${message}"`),
+  ];
   const facts: ErrorFacts = {
     operation,
     bucket,

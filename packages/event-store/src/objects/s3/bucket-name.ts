@@ -12,14 +12,18 @@ export function checkBucketName(bucket: string, strict: boolean): void {
     throw new ConfigError(`${JSON.stringify(bucket)} is not a bucket name: ${problem}`, { hint });
   };
   if (bucket === "") refuse("it is empty", "set S3_BUCKET, or give the option `bucket`");
-  if (bucket.startsWith("arn:")) refuse("it is an ARN", "give the bucket's name, or the access point's alias (it ends in -s3alias)");
-  if (bucket.includes("/")) refuse("it has a slash", "give the name alone, without s3:// in front; what comes behind it is the prefix");
+  if (bucket.startsWith("arn:"))
+    refuse("it is an ARN", "give the bucket's name, or the access point's alias (it ends in -s3alias)");
+  if (bucket.includes("/"))
+    refuse("it has a slash", "give the name alone, without s3:// in front; what comes behind it is the prefix");
   if (bucket.endsWith("--x-s3")) {
     refuse("it is a directory bucket, which lists its keys in no order", "a log needs a general purpose bucket");
   }
   if (!(strict ? DNS_NAME : LOOSE_NAME).test(bucket) || bucket.includes("..")) {
     refuse(
-      strict ? "a name has 3 to 63 of a-z, 0-9, - and ., with a letter or digit at both ends" : "a name has at least 3 of A-Z, a-z, 0-9, -, _ and .",
+      strict
+        ? "a name has 3 to 63 of a-z, 0-9, - and ., with a letter or digit at both ends"
+        : "a name has at least 3 of A-Z, a-z, 0-9, -, _ and .",
       "check the name of the bucket",
     );
   }

@@ -31,10 +31,21 @@ export type Verdict =
 
 const PASSING_STATUS = new Set([408, 409, 425, 429]);
 /** 400s that are about one transmission, not about the request. */
-const PASSING_CODES = new Set(["RequestTimeout", "IncompleteBody", "BadDigest", "XAmzContentSHA256Mismatch", "SlowDown", "OperationAborted"]);
+const PASSING_CODES = new Set([
+  "RequestTimeout",
+  "IncompleteBody",
+  "BadDigest",
+  "XAmzContentSHA256Mismatch",
+  "SlowDown",
+  "OperationAborted",
+]);
 const EXPIRED_CODES = new Set(["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"]);
 const CREDENTIAL_CODES = new Set(["InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurity"]);
-const ELSEWHERE_CODES = new Set(["PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"]);
+const ELSEWHERE_CODES = new Set([
+  "PermanentRedirect",
+  "AuthorizationHeaderMalformed",
+  "IllegalLocationConstraintException",
+]);
 
 export function classifyAnswer(answer: Refusal, attempt: Attempt): Verdict {
   const { status, code } = answer;
@@ -44,32 +55,51 @@ export function classifyAnswer(answer: Refusal, attempt: Attempt): Verdict {
     kind: "refused",
     error: final(kind, problem, hint),
   });
-  const passing = (problem: string, hint?: string): Verdict => trouble(final("UNAVAILABLE", problem, hint), true, answer.retryAfterMs);
+  const passing = (problem: string, hint?: string): Verdict =>
+    trouble(final("UNAVAILABLE", problem, hint), true, answer.retryAfterMs);
 
   if (status === 412 && attempt.condition !== undefined) return { kind: "condition-failed" };
   if (status === 404) {
     if (code === "NoSuchBucket") {
-      return refused("BUCKET_NOT_FOUND", "there is no such bucket", "create the bucket, or correct its name, the endpoint or the region");
+      return refused(
+        "BUCKET_NOT_FOUND",
+        "there is no such bucket",
+        "create the bucket, or correct its name, the endpoint or the region",
+      );
     }
     const noKey = code === "NoSuchKey" || (attempt.operation === "HEAD" && code === undefined);
     // AWS answers 404 where others answer 412.
     if (noKey && attempt.condition === "if-match") return { kind: "condition-failed" };
     if (noKey && attempt.condition === undefined) return { kind: "no-key" };
     // A proxy without its backend, say: not what S3 answers, so it says nothing about the object.
-    return passing("the answer is not one of S3's", "check that the endpoint is an S3 server and not something in front of it");
+    return passing(
+      "the answer is not one of S3's",
+      "check that the endpoint is an S3 server and not something in front of it",
+    );
   }
   if (status === 416 && attempt.operation === "GET") return { kind: "range-beyond-end" };
   if (code === "RequestTimeTooSkewed") {
-    return { kind: "clock-skewed", error: final("REQUEST_REFUSED", "the server's clock and this machine's disagree", hintForCode(code)) };
+    return {
+      kind: "clock-skewed",
+      error: final("REQUEST_REFUSED", "the server's clock and this machine's disagree", hintForCode(code)),
+    };
   }
   if (code !== undefined && EXPIRED_CODES.has(code)) {
-    return { kind: "credentials-expired", error: final("ACCESS_DENIED", "the credentials have expired", hintForCode("ExpiredToken")) };
+    return {
+      kind: "credentials-expired",
+      error: final("ACCESS_DENIED", "the credentials have expired", hintForCode("ExpiredToken")),
+    };
   }
-  if (PASSING_STATUS.has(status) || (code !== undefined && PASSING_CODES.has(code))) return passing("it failed for now");
+  if (PASSING_STATUS.has(status) || (code !== undefined && PASSING_CODES.has(code)))
+    return passing("it failed for now");
   if (status === 501) {
     return attempt.condition === undefined
       ? refused("REQUEST_REFUSED", "the server cannot do this", "this server lacks a part of S3 that a log needs")
-      : refused("UNSAFE_BACKEND", "the server has no conditional writes", "a log needs a server that honours If-None-Match and If-Match on PUT");
+      : refused(
+          "UNSAFE_BACKEND",
+          "the server has no conditional writes",
+          "a log needs a server that honours If-None-Match and If-Match on PUT",
+        );
   }
   if (status >= 500) return passing("it failed for now");
   const otherRegion = status === 400 && answer.region !== undefined && answer.region !== attempt.region;
@@ -78,7 +108,8 @@ export function classifyAnswer(answer: Refusal, attempt: Attempt): Verdict {
   }
   if (code === "InvalidObjectState") return refused("REQUEST_REFUSED", "the object is archived", RESTORE_HINT);
   if (status === 401 || status === 403 || (code !== undefined && CREDENTIAL_CODES.has(code))) {
-    if (code === "QuotaExceeded") return refused("REQUEST_REFUSED", "the quota is used up", "raise the quota of the bucket or user");
+    if (code === "QuotaExceeded")
+      return refused("REQUEST_REFUSED", "the quota is used up", "raise the quota of the bucket or user");
     const denied = code === undefined || code === "AccessDenied";
     return refused("ACCESS_DENIED", "access is denied", denied ? accessHint(attempt) : hintForCode(code));
   }
@@ -97,7 +128,8 @@ export function classifyNetworkError(error: unknown, attempt: Attempt, sent?: bo
   const wasSent = sent ?? !failedToConnect(error, code);
   const hint = networkHint(code, attempt.endpoint);
   const details = { code: code ?? (error instanceof Error ? error.name : undefined), cause: error, hint: hint?.text };
-  if (hint?.final === true && !wasSent) return { kind: "refused", error: failure("REQUEST_REFUSED", attempt, hint.problem, details) };
+  if (hint?.final === true && !wasSent)
+    return { kind: "refused", error: failure("REQUEST_REFUSED", attempt, hint.problem, details) };
   return trouble(failure("UNAVAILABLE", attempt, hint?.problem ?? "the connection failed", details), wasSent);
 }
 
@@ -112,6 +144,7 @@ function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const own = "code" in error && typeof error.code === "string" ? error.code : undefined;
   if (own !== undefined) return own;
+  if (error.name === "HTTPParserError") return error.name;
   return codeOf(error instanceof AggregateError ? error.errors[0] : error.cause);
 }
 
@@ -120,5 +153,7 @@ const CONNECT_CODES = new Set(["ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOU
 /** EHOSTUNREACH and its like also strike connections that had long been made: only in `connect` do they prove that nothing was sent. */
 function failedToConnect(error: unknown, code: string | undefined): boolean {
   if (code === "ECONNREFUSED" || (code !== undefined && CONNECT_CODES.has(code))) return true;
-  return error instanceof Error && (error instanceof AggregateError || ("syscall" in error && error.syscall === "connect"));
+  return (
+    error instanceof Error && (error instanceof AggregateError || ("syscall" in error && error.syscall === "connect"))
+  );
 }

@@ -57,9 +57,11 @@ type Given = { readonly [K in keyof S3Credentials]?: S3Credentials[K] | undefine
 type Names = readonly [id: string, secret: string, token: string];
 
 function pair(given: Given, names: Names): S3Credentials | undefined {
-  const [accessKeyId, secretAccessKey, sessionToken] = [given.accessKeyId, given.secretAccessKey, given.sessionToken].map(
-    (value) => (value === "" ? undefined : value),
-  );
+  const [accessKeyId, secretAccessKey, sessionToken] = [
+    given.accessKeyId,
+    given.secretAccessKey,
+    given.sessionToken,
+  ].map((value) => (value === "" ? undefined : value));
   if (accessKeyId === undefined && secretAccessKey === undefined && sessionToken === undefined) return undefined;
   if (accessKeyId === undefined || secretAccessKey === undefined) {
     const missing = accessKeyId === undefined ? names[0] : names[1];
@@ -135,7 +137,9 @@ export class CredentialCache {
 }
 
 function same(a: S3Credentials, b: S3Credentials): boolean {
-  return a.accessKeyId === b.accessKeyId && a.secretAccessKey === b.secretAccessKey && a.sessionToken === b.sessionToken;
+  return (
+    a.accessKeyId === b.accessKeyId && a.secretAccessKey === b.secretAccessKey && a.sessionToken === b.sessionToken
+  );
 }
 
 /** What a failed fetch means: there are no credentials, which is final; or, undefined, trouble that may pass. */

@@ -28,7 +28,8 @@ export interface BucketLocation {
 }
 
 const DEFAULT_REGION = "us-east-1";
-const GOOD_ENDPOINT = 'an endpoint looks like "https://minio.example.com:9000" or "storage.example.com", or is left empty for AWS';
+const GOOD_ENDPOINT =
+  'an endpoint looks like "https://minio.example.com:9000" or "storage.example.com", or is left empty for AWS';
 
 /** DNS suffixes of the AWS partitions that are not amazonaws.com, by what their regions begin with. */
 const PARTITIONS: readonly (readonly [string, string])[] = [
@@ -82,7 +83,10 @@ function parseUrl(text: string, candidate: string): URL {
   if (/[\s\p{Cc}\\]/u.test(candidate) || !URL.canParse(candidate)) throw refuse(text, "it is no host name or address");
   const url = new URL(candidate);
   if (url.username !== "" || url.password !== "" || candidate.includes("@")) {
-    throw refuse(text, "it has a user name or password; credentials go into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+    throw refuse(
+      text,
+      "it has a user name or password; credentials go into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    );
   }
   if (candidate.includes("?") || candidate.includes("#")) throw refuse(text, "it has a query");
   if (url.pathname !== "/") throw refuse(text, "it has a path; the bucket and the prefix are given apart from it");
@@ -93,7 +97,10 @@ function parseUrl(text: string, candidate: string): URL {
 
 /** What stands before an @ or behind a ? may be a secret and is not repeated. */
 function refuse(text: string, problem: string): ConfigError {
-  const shown = text.includes("@") || text.includes("?") ? "the S3 endpoint" : `the S3 endpoint ${JSON.stringify(text.slice(0, 200))}`;
+  const shown =
+    text.includes("@") || text.includes("?")
+      ? "the S3 endpoint"
+      : `the S3 endpoint ${JSON.stringify(text.slice(0, 200))}`;
   return new ConfigError(`${shown} is malformed: ${problem}`, { hint: GOOD_ENDPOINT });
 }
 
@@ -114,7 +121,9 @@ function regionOfHost(hostname: string | undefined): string | undefined {
 }
 
 function isAws(hostname: string): boolean {
-  return hostname.endsWith(".amazonaws.com") || hostname.endsWith(".amazonaws.com.cn") || hostname.endsWith(".amazonaws.eu");
+  return (
+    hostname.endsWith(".amazonaws.com") || hostname.endsWith(".amazonaws.com.cn") || hostname.endsWith(".amazonaws.eu")
+  );
 }
 
 function awsSuffix(region: string): string {

@@ -3,8 +3,10 @@ import type { Attempt } from "./attempt.js";
 /* What to do about it, one sentence each. */
 
 const BY_CODE: Readonly<Record<string, string>> = {
-  InvalidAccessKeyId: "the server does not know this access key: check AWS_ACCESS_KEY_ID, and that it belongs to this endpoint",
-  SignatureDoesNotMatch: "the secret key is wrong: check AWS_SECRET_ACCESS_KEY; if it is right, something on the way changes requests",
+  InvalidAccessKeyId:
+    "the server does not know this access key: check AWS_ACCESS_KEY_ID, and that it belongs to this endpoint",
+  SignatureDoesNotMatch:
+    "the secret key is wrong: check AWS_SECRET_ACCESS_KEY; if it is right, something on the way changes requests",
   ExpiredToken: "get new credentials, and AWS_SESSION_TOKEN with them; a profile or role would renew them by itself",
   InvalidToken: "AWS_SESSION_TOKEN does not belong to this access key: set all three anew, or unset it",
   RequestTimeTooSkewed: "set the clock (NTP) of this machine or of the server",
@@ -17,7 +19,12 @@ export const RESTORE_HINT =
   "restore it first (aws s3api restore-object --bucket … --key … --restore-request Days=7), wait until that is done, and read again";
 
 export function hintForCode(code: string): string | undefined {
-  return BY_CODE[code] ?? (code.startsWith("KMS") ? "the key that encrypts the bucket cannot be used: check its state and its policy" : undefined);
+  return (
+    BY_CODE[code] ??
+    (code.startsWith("KMS")
+      ? "the key that encrypts the bucket cannot be used: check its state and its policy"
+      : undefined)
+  );
 }
 
 const PERMISSIONS: Readonly<Record<Attempt["operation"], string>> = {
@@ -48,7 +55,8 @@ interface NetworkHint {
   readonly final?: true;
 }
 
-const CERTIFICATE = /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|CERT_\w+|ERR_TLS_CERT_ALTNAME_INVALID)$/;
+const CERTIFICATE =
+  /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|CERT_\w+|ERR_TLS_CERT_ALTNAME_INVALID)$/;
 const NOT_TLS = /^(?:EPROTO|ERR_SSL_\w+)$/;
 
 export function networkHint(code: string | undefined, endpoint: string): NetworkHint | undefined {
@@ -63,27 +71,52 @@ export function networkHint(code: string | undefined, endpoint: string): Network
     return { problem: "the server's certificate is not trusted", text, final: true };
   }
   if (NOT_TLS.test(code)) {
-    return { problem: "no TLS connection could be made", text: `if ${endpoint} does not speak TLS, begin the endpoint with http://`, final: true };
+    return {
+      problem: "no TLS connection could be made",
+      text: `if ${endpoint} does not speak TLS, begin the endpoint with http://`,
+      final: true,
+    };
   }
-  if (code.startsWith("HPE_")) {
-    return { problem: "the answer is not HTTP", text: `check that ${endpoint} is an S3 server; if it speaks TLS, begin the endpoint with https://` };
+  if (code.startsWith("HPE_") || code === "HTTPParserError") {
+    return {
+      problem: "the answer is not HTTP",
+      text: `check that ${endpoint} is an S3 server; if it speaks TLS, begin the endpoint with https://`,
+    };
   }
   switch (code) {
     case "ECONNREFUSED":
-      return { problem: `nothing listens at ${endpoint}`, text: "start the server, or correct the host and port of the endpoint" };
+      return {
+        problem: `nothing listens at ${endpoint}`,
+        text: "start the server, or correct the host and port of the endpoint",
+      };
     case "ENOTFOUND":
-      return { problem: `the host name of ${endpoint} is not known`, text: "correct the endpoint (S3_ENDPOINT), or look at the machine's DNS" };
+      return {
+        problem: `the host name of ${endpoint} is not known`,
+        text: "correct the endpoint (S3_ENDPOINT), or look at the machine's DNS",
+      };
     case "EAI_AGAIN":
-      return { problem: `the host name of ${endpoint} could not be looked up`, text: "look at the machine's DNS and network" };
+      return {
+        problem: `the host name of ${endpoint} could not be looked up`,
+        text: "look at the machine's DNS and network",
+      };
     case "EHOSTUNREACH":
     case "ENETUNREACH":
-      return { problem: `${endpoint} cannot be reached`, text: "look at the network, routes and firewalls between here and the endpoint" };
+      return {
+        problem: `${endpoint} cannot be reached`,
+        text: "look at the network, routes and firewalls between here and the endpoint",
+      };
     case "UND_ERR_CONNECT_TIMEOUT":
     case "ETIMEDOUT":
-      return { problem: `no connection to ${endpoint} in time`, text: "look at the network and firewalls between here and the endpoint" };
+      return {
+        problem: `no connection to ${endpoint} in time`,
+        text: "look at the network and firewalls between here and the endpoint",
+      };
     case "UND_ERR_HEADERS_TIMEOUT":
     case "UND_ERR_BODY_TIMEOUT":
-      return { problem: "no answer in time", text: "the server is overloaded or hangs: look at it, or allow it more time" };
+      return {
+        problem: "no answer in time",
+        text: "the server is overloaded or hangs: look at it, or allow it more time",
+      };
     default:
       return undefined;
   }

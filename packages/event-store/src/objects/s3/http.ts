@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { Pool, type Dispatcher } from "undici";
+import { onAbort } from "./on-abort.js";
 
 export interface HttpOptions {
   /** Connections at most, and so requests under way at once; more wait. Default 128. */
@@ -70,7 +71,7 @@ export class HttpConnections {
     return new Promise((resolve) => {
       const exchange = new Exchange(resolve, signal);
       if (signal?.aborted === true) {
-        exchange.onAbort();
+        exchange.abort();
         return;
       }
       const { method, target, headers, body } = request;
@@ -90,7 +91,7 @@ export class HttpConnections {
 
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #resolve: (outcome: HttpOutcome) => void;
-  readonly #signal: AbortSignal | undefined;
+  readonly #release: () => void;
   readonly #chunks: Buffer[] = [];
   #controller: Dispatcher.DispatchController | undefined;
   #settled = false;
@@ -99,14 +100,13 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   constructor(resolve: (outcome: HttpOutcome) => void, signal: AbortSignal | undefined) {
     this.#resolve = resolve;
-    this.#signal = signal;
-    signal?.addEventListener("abort", this.onAbort);
+    this.#release = onAbort(signal, () => this.abort());
   }
 
-  readonly onAbort = (): void => {
+  abort(): void {
     this.#settle({ kind: "aborted", sent: this.#controller !== undefined });
     this.#controller?.abort(new Error("aborted"));
-  };
+  }
 
   /** The connection is there and nothing has been written yet. Called again if undici would send the request anew. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -137,7 +137,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #settle(outcome: HttpOutcome): void {
     if (this.#settled) return;
     this.#settled = true;
-    this.#signal?.removeEventListener("abort", this.onAbort);
+    this.#release();
     this.#resolve(outcome);
   }
 }

@@ -4,7 +4,14 @@ import type { Attempt } from "./attempt.js";
 import { notS3 } from "./classify.js";
 import type { BucketLocation } from "./endpoint.js";
 import type { SignedClient } from "./signed-client.js";
-import { rangeHeader, type Condition, type GotObject, type ListQuery, type Reply, type S3Transport } from "./transport.js";
+import {
+  rangeHeader,
+  type Condition,
+  type GotObject,
+  type ListQuery,
+  type Reply,
+  type S3Transport,
+} from "./transport.js";
 import { encodeComponent, encodePath } from "./uri.js";
 import { parseList } from "./xml.js";
 
@@ -32,11 +39,16 @@ export class LeanTransport implements S3Transport {
     for (const [name, value] of Object.entries(options.metadata ?? {})) headers.push([METADATA + name, value]);
 
     const attempt: Attempt = { ...this.attempt("PUT", key), condition: condition.header };
-    const reply = await this.#client.send({ attempt, method: "PUT", path: this.#path(key), headers, body }, options.signal);
+    const reply = await this.#client.send(
+      { attempt, method: "PUT", path: this.#path(key), headers, body },
+      options.signal,
+    );
     if (reply.kind !== "ok") return reply;
     const { etag } = reply.value.headers;
     // It may or may not have been stored: writing it again tells.
-    return etag === undefined ? notS3(attempt, reply.value.status, "a write was answered without an ETag") : { kind: "ok", value: etag };
+    return etag === undefined
+      ? notS3(attempt, reply.value.status, "a write was answered without an ETag")
+      : { kind: "ok", value: etag };
   }
 
   get(key: string, range: GetOptions["range"], signal: AbortSignal | undefined): Promise<Reply<GotObject>> {
@@ -47,7 +59,12 @@ export class LeanTransport implements S3Transport {
     return this.#read("HEAD", key, [], signal);
   }
 
-  async #read(method: "GET" | "HEAD", key: string, headers: [string, string][], signal: AbortSignal | undefined): Promise<Reply<GotObject>> {
+  async #read(
+    method: "GET" | "HEAD",
+    key: string,
+    headers: [string, string][],
+    signal: AbortSignal | undefined,
+  ): Promise<Reply<GotObject>> {
     const attempt = this.attempt(method, key);
     const reply = await this.#client.send({ attempt, method, path: this.#path(key), headers }, signal);
     if (reply.kind !== "ok") return reply;

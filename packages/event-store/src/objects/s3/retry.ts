@@ -1,5 +1,6 @@
 import { BackendError } from "../../core/errors.js";
 import type { Trouble } from "./attempt.js";
+import { onAbort } from "./on-abort.js";
 import type { Reply, Settled } from "./transport.js";
 
 export interface RetryOptions {
@@ -34,26 +35,43 @@ export class Retrier {
   }
 
   /**
-   * Runs `attempt` until it gives something else than trouble. `pauseSignal` ends pauses early; what `attempt` does then is
-   * its own affair.
+   * Runs `attempt` until it gives something else than trouble. The signals end pauses early; what `attempt` does then is its
+   * own affair.
    * @throws BackendError UNAVAILABLE when the deadline has come, or would come before the server wants to be asked again
    */
-  async run<T>(attempt: () => Promise<Reply<T>>, pauseSignal: () => AbortSignal): Promise<Settled<T>> {
+  async run<T>(attempt: () => Promise<Reply<T>>, ...signals: (AbortSignal | undefined)[]): Promise<Settled<T>> {
     const start = this.#monotonic();
-    let reply = await attempt();
+    const reply = await attempt();
     if (reply.kind !== "trouble") return reply;
 
-    const signal = pauseSignal();
+    const waking = new AbortController();
+    const releases = signals.map((signal) => onAbort(signal, () => waking.abort()));
+    try {
+      return await this.#again(reply, attempt, start, waking.signal);
+    } finally {
+      for (const release of releases) release();
+    }
+  }
+
+  async #again<T>(
+    first: Trouble,
+    attempt: () => Promise<Reply<T>>,
+    start: number,
+    waking: AbortSignal,
+  ): Promise<Settled<T>> {
+    let trouble = first;
     let unreachable = 0;
     for (let tries = 1; ; tries++) {
-      unreachable = reply.sent ? 0 : unreachable + 1;
-      const ceiling = reply.sent ? FIRST_PAUSE_MS * 2 ** tries : UNREACHABLE_PAUSE_MS * 2 ** (unreachable - 1);
-      const pause = Math.max(this.#random() * Math.min(ceiling, MAX_PAUSE_MS), reply.retryAfterMs ?? 0);
+      unreachable = trouble.sent ? 0 : unreachable + 1;
+      const ceiling = trouble.sent ? FIRST_PAUSE_MS * 2 ** tries : UNREACHABLE_PAUSE_MS * 2 ** (unreachable - 1);
+      const pause = Math.max(this.#random() * Math.min(ceiling, MAX_PAUSE_MS), trouble.retryAfterMs ?? 0);
       const elapsed = this.#monotonic() - start;
-      if (unreachable >= UNREACHABLE_TRIES || elapsed + pause > this.#deadlineMs) throw givenUp(reply, tries, elapsed);
-      await this.#sleep(pause, signal);
-      reply = await attempt();
+      if (unreachable >= UNREACHABLE_TRIES || elapsed + pause > this.#deadlineMs)
+        throw givenUp(trouble, tries, elapsed);
+      await this.#sleep(pause, waking);
+      const reply = await attempt();
       if (reply.kind !== "trouble") return reply;
+      trouble = reply;
     }
   }
 }
@@ -62,7 +80,11 @@ function givenUp({ error }: Trouble, tries: number, elapsedMs: number): BackendE
   if (tries === 1) return error;
   const { message, facts, hint, cause } = error;
   const effort = `${String(tries)} tries in ${(elapsedMs / 1000).toFixed(1)} s`;
-  return new BackendError(error.code, `${message} (${effort})`, { facts, cause, ...(hint === undefined ? {} : { hint }) });
+  return new BackendError(error.code, `${message} (${effort})`, {
+    facts,
+    cause,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {

@@ -41,7 +41,8 @@ export class S3Objects implements ObjectStore {
       return this.#transport.put(key, body, condition, options);
     };
     const reply = await send(this.#bareEtags ? bare : etag);
-    if (reply.kind !== "condition-failed" || this.#bareEtags || bare === etag) return this.#outcome(key, options, reply);
+    if (reply.kind !== "condition-failed" || this.#bareEtags || bare === etag)
+      return this.#outcome(key, options, reply);
 
     // Nothing was stored. Either the object is another by now, or this server wants the ETag without quotes.
     const now = await this.#transport.head(key, options.signal);
@@ -59,7 +60,9 @@ export class S3Objects implements ObjectStore {
     const reply = await this.#retried(attempt, signal, () => this.#transport.get(key, range, signal));
     if (reply.kind === "ok") {
       const { object, partial } = reply.value;
-      return range === undefined || partial ? object : { ...object, body: object.body.subarray(range.start, range.end) };
+      return range === undefined || partial
+        ? object
+        : { ...object, body: object.body.subarray(range.start, range.end) };
     }
     if (reply.kind === "no-key") return null;
     // The range begins behind the end of the object: all that it lacks is a body.
@@ -71,7 +74,9 @@ export class S3Objects implements ObjectStore {
     const maxKeys = checkList(options);
     const { prefix, startAfter = "", signal } = options;
     const attempt = this.#transport.attempt("LIST");
-    const reply = await this.#retried(attempt, signal, () => this.#transport.list({ prefix, startAfter, maxKeys }, signal));
+    const reply = await this.#retried(attempt, signal, () =>
+      this.#transport.list({ prefix, startAfter, maxKeys }, signal),
+    );
     if (reply.kind === "ok") return reply.value;
     throw failure("REQUEST_REFUSED", attempt, "the server has no listing of this bucket");
   }
@@ -98,13 +103,12 @@ export class S3Objects implements ObjectStore {
     signal: AbortSignal | undefined,
     send: () => Promise<Reply<T>>,
   ): Promise<Extract<Settled<T>, { kind: "ok" | "no-key" | "range-beyond-end" }>> {
-    const closing = this.#closing.signal;
     const once = (): Promise<Reply<T>> => {
       this.#throwIfClosed();
       throwIfAborted(signal, attempt.operation);
       return send();
     };
-    const reply = await this.#retrier.run(once, () => (signal === undefined ? closing : AbortSignal.any([signal, closing])));
+    const reply = await this.#retrier.run(once, signal, this.#closing.signal);
     switch (reply.kind) {
       case "ok":
       case "no-key":
@@ -131,12 +135,18 @@ export class S3Objects implements ObjectStore {
         return { outcome: "unknown", sent, cause, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
       }
       case "aborted": {
-        const cause = failure("ABORTED", this.#transport.attempt("PUT", key), "the call was aborted", { cause: signal?.reason });
+        const cause = failure("ABORTED", this.#transport.attempt("PUT", key), "the call was aborted", {
+          cause: signal?.reason,
+        });
         return { outcome: "unknown", sent: reply.sent, cause };
       }
       case "no-key":
       case "range-beyond-end":
-        throw failure("REQUEST_REFUSED", this.#transport.attempt("PUT", key), `the server answered ${reply.kind} to a write`);
+        throw failure(
+          "REQUEST_REFUSED",
+          this.#transport.attempt("PUT", key),
+          `the server answered ${reply.kind} to a write`,
+        );
       default:
         throw reply.error;
     }

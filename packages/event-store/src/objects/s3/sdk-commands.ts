@@ -59,7 +59,8 @@ export function sendOnce(command: S3Command): Sending {
   });
   stack.add(
     (next) => async (args) => {
-      if (sending.sent) throw new Error("the client tried to send a request again");
+      // After a 301 it may: a client that follows a bucket to its region.
+      if (sending.sent && sending.status !== 301) throw new Error("the client tried to send a request again");
       sending.sent = true;
       Object.assign(sending, { endpoint: endpointOf(args.request) });
       const result = await next(args);

@@ -1,12 +1,20 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { GetOptions, ListPage, PutOptions } from "../port.js";
-import { retryAfterMs } from "./answer-facts.js";
+import { retryAfterMs, withoutSecrets } from "./answer-facts.js";
 import { failure, trouble, type Attempt } from "./attempt.js";
 import { classifyAnswer, classifyNetworkError, notS3, type Verdict } from "./classify.js";
 import { noCredentials } from "./credentials.js";
+import { onAbort } from "./on-abort.js";
 import { loadCommands, sendOnce, type S3Command, type S3Commands, type Sending } from "./sdk-commands.js";
 import { ServerClock } from "./server-clock.js";
-import { rangeHeader, type Condition, type GotObject, type ListQuery, type Reply, type S3Transport } from "./transport.js";
+import {
+  rangeHeader,
+  type Condition,
+  type GotObject,
+  type ListQuery,
+  type Reply,
+  type S3Transport,
+} from "./transport.js";
 import { listEntry } from "./xml.js";
 
 export interface SdkConnection {
@@ -22,12 +30,13 @@ interface Call {
   readonly sending: Sending;
 }
 
-/** The S3 requests a log needs, over the user's own `S3Client`, which stays the user's: `close` leaves it open. */
+/** The S3 requests a log needs, over the user's own `S3Client`, which stays the user's: `close` ends our calls and leaves it open. */
 export class SdkTransport implements S3Transport {
   readonly #connection: SdkConnection;
   readonly #clock: ServerClock;
   #commands: Promise<S3Commands> | undefined;
   #endpoint = "the S3Client's endpoint";
+  readonly #closing = new AbortController();
 
   constructor(connection: SdkConnection) {
     this.#connection = connection;
@@ -52,7 +61,9 @@ export class SdkTransport implements S3Transport {
       });
       const { signal, sending } = start(command);
       const { ETag } = await client.send(command, { abortSignal: signal });
-      return ETag === undefined ? notS3(attempt, sending.status ?? 200, "a write was answered without an ETag") : ok(ETag);
+      return ETag === undefined
+        ? notS3(attempt, sending.status ?? 200, "a write was answered without an ETag")
+        : ok(ETag);
     });
   }
 
@@ -60,7 +71,11 @@ export class SdkTransport implements S3Transport {
     const { bucket: Bucket, client } = this.#connection;
     const attempt = this.attempt("GET", key);
     return this.#call(attempt, outer, async ({ GetObjectCommand }, start) => {
-      const command = new GetObjectCommand({ Bucket, Key: key, ...(range === undefined ? {} : { Range: rangeHeader(range) }) });
+      const command = new GetObjectCommand({
+        Bucket,
+        Key: key,
+        ...(range === undefined ? {} : { Range: rangeHeader(range) }),
+      });
       const { signal, sending } = start(command);
       const output = await client.send(command, { abortSignal: signal });
       const bytes = (await output.Body?.transformToByteArray()) ?? new Uint8Array();
@@ -126,6 +141,7 @@ export class SdkTransport implements S3Transport {
   }
 
   close(): Promise<void> {
+    this.#closing.abort();
     return Promise.resolve();
   }
 
@@ -139,26 +155,32 @@ export class SdkTransport implements S3Transport {
     const commands = given ?? (await (this.#commands ??= loadCommands()));
     for (let second = false; ; second = true) {
       if (isAborted(outer)) return { kind: "aborted", sent: false };
-      const timeout = new AbortController();
-      const timer = setTimeout(() => timeout.abort(), attemptTimeoutMs);
-      const signal = outer === undefined ? timeout.signal : AbortSignal.any([outer, timeout.signal]);
+      const controller = new AbortController();
+      const { signal } = controller;
+      const releases = [outer, this.#closing.signal].map((each) => onAbort(each, () => controller.abort()));
+      const timer = setTimeout(() => controller.abort(), attemptTimeoutMs);
       let sending: Sending = { sent: false };
       try {
         return await action(commands, (command) => ({ signal, sending: (sending = sendOnce(command)) }));
       } catch (error) {
         if (isAborted(outer)) return { kind: "aborted", sent: sending.sent };
-        const cause = timeout.signal.aborted ? Object.assign(new Error("no answer in time"), { code: "ETIMEDOUT", cause: error }) : error;
-        const verdict = this.#verdict(cause, sending, attempt);
+        const closed = this.#closing.signal.aborted;
+        const cause =
+          signal.aborted && !closed
+            ? Object.assign(new Error("no answer in time", { cause: error }), { code: "ETIMEDOUT" })
+            : error;
+        const verdict = await this.#verdict(cause, sending, attempt);
         if (second || verdict.kind !== "clock-skewed") return verdict;
       } finally {
         clearTimeout(timer);
+        for (const release of releases) release();
         if (sending.endpoint !== undefined) this.#endpoint = sending.endpoint;
         this.#clock.learn(sending.headers?.["date"]);
       }
     }
   }
 
-  #verdict(error: unknown, { sent, endpoint, status, headers = {} }: Sending, before: Attempt): Verdict {
+  async #verdict(error: unknown, { sent, endpoint, status, headers = {} }: Sending, before: Attempt): Promise<Verdict> {
     const attempt: Attempt = endpoint === undefined ? before : { ...before, endpoint };
     if (status !== undefined && status >= 300) {
       const { code, message, region } = documentOf(error);
@@ -166,7 +188,7 @@ export class SdkTransport implements S3Transport {
         {
           status,
           code,
-          message,
+          message: withoutSecrets(message, await this.#connection.client.config.credentials()),
           region: headers["x-amz-bucket-region"] ?? region,
           retryAfterMs: retryAfterMs(headers, this.#clock.now()),
         },
@@ -178,7 +200,10 @@ export class SdkTransport implements S3Transport {
     if (none !== undefined) return { kind: "refused", error: none };
     const message = error instanceof Error ? error.message : String(error);
     const hint = "look at the S3Client's region, endpoint and credentials";
-    return trouble(failure("UNAVAILABLE", attempt, "the S3Client did not send it", { message, hint, cause: error }), false);
+    return trouble(
+      failure("UNAVAILABLE", attempt, "the S3Client did not send it", { message, hint, cause: error }),
+      false,
+    );
   }
 }
 
@@ -198,7 +223,8 @@ function documentOf(error: unknown): { code?: string; message?: string; region?:
   const { Code, Region } = error as { Code?: unknown; Region?: unknown };
   const code = typeof Code === "string" ? Code : error.name;
   return {
-    ...(NO_CODE.test(code) ? {} : { code, message: error.message }),
+    ...(NO_CODE.test(code) ? {} : { code }),
+    ...(NO_CODE.test(code) || NO_CODE.test(error.message) ? {} : { message: error.message }),
     ...(typeof Region === "string" ? { region: Region } : {}),
   };
 }

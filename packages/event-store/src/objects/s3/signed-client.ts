@@ -30,7 +30,13 @@ export class SignedClient {
   readonly #clock: ServerClock;
   readonly #userAgent: string;
 
-  constructor(location: BucketLocation, http: HttpConnections, credentials: CredentialCache, clock: ServerClock, userAgent: string) {
+  constructor(
+    location: BucketLocation,
+    http: HttpConnections,
+    credentials: CredentialCache,
+    clock: ServerClock,
+    userAgent: string,
+  ) {
     this.#host = location.host;
     this.#http = http;
     this.#credentials = credentials;
@@ -76,7 +82,11 @@ export class SignedClient {
     return this.#http.close();
   }
 
-  #signed({ method, path, query = "", headers, body }: S3Request, bodyHash: string, credentials: S3Credentials): HttpRequest {
+  #signed(
+    { method, path, query = "", headers, body }: S3Request,
+    bodyHash: string,
+    credentials: S3Credentials,
+  ): HttpRequest {
     const unsigned = { method, path, query, headers: [...headers, ["host", this.#host] as const], bodyHash };
     const signed = this.#signer.sign(unsigned, credentials, this.#clock.signingTime());
     signed.push("user-agent", this.#userAgent);
@@ -87,6 +97,9 @@ export class SignedClient {
     const none = noCredentials(error, attempt);
     if (none !== undefined) return { kind: "refused", error: none };
     const hint = "look at where the credentials come from (profile, role, token service); the cause says more";
-    return trouble(failure("UNAVAILABLE", attempt, "the credentials could not be fetched", { hint, cause: error }), false);
+    return trouble(
+      failure("UNAVAILABLE", attempt, "the credentials could not be fetched", { hint, cause: error }),
+      false,
+    );
   }
 }

@@ -72,7 +72,7 @@ export class SigV4 {
   }
 }
 
-export function canonicalRequest(
+function canonicalRequest(
   request: UnsignedRequest,
   sortedHeaders: readonly (readonly [string, string])[],
   names: string,

@@ -70,7 +70,11 @@ export function parseList(body: Buffer): ListDocument | null {
 }
 
 /** A listed object as a server, or its client library, gave it. Null when that is not well-formed. */
-export function listEntry(key: string | undefined, size: string | undefined, encoding: string | undefined): ListEntry | null {
+export function listEntry(
+  key: string | undefined,
+  size: string | undefined,
+  encoding: string | undefined,
+): ListEntry | null {
   if (key === undefined || size === undefined || !/^\d{1,15}$/.test(size)) return null;
   const decoded = encoding === "url" ? decodeListed(key) : key;
   return decoded === null ? null : { key: decoded, size: Number(size) };
@@ -96,7 +100,11 @@ function scan(xml: string, onEnd: (path: readonly string[], text: string) => voi
       at = end + 3;
       continue;
     }
-    const [opener, closer] = xml.startsWith("<!--", open) ? ["<!--", "-->"] : xml.startsWith("<?", open) ? ["<?", "?>"] : ["<", ">"];
+    const [opener, closer] = xml.startsWith("<!--", open)
+      ? ["<!--", "-->"]
+      : xml.startsWith("<?", open)
+        ? ["<?", "?>"]
+        : ["<", ">"];
     const end = xml.indexOf(closer, open + opener.length);
     if (end === -1) return false;
     at = end + closer.length;

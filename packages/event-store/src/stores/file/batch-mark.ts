@@ -2,53 +2,108 @@ import { hash } from "node:crypto";
 import { open, type FileHandle } from "node:fs/promises";
 import { errnoOf, ioError } from "../../system/io-error.js";
 import { readAt } from "./file-bytes.js";
+import { syncDirectory, type FileIo } from "./file-io.js";
+import type { LogFiles } from "./log-files.js";
 
 /**
- * Where a write of several records that belong together stands (or stood) in the live file. Written and synced before the
- * first of their bytes: a crash, or a reader in between, can tell a part of a batch from the whole. One mark per log, of the
- * latest batch; it is overwritten, never removed, and means nothing once the file has grown past it.
+ * Where a write of several records that belong together stands in the live file. Written and synced before the first of
+ * their bytes: a crash, or a reader in between, can tell a part of a batch from the whole. One mark per log, of the latest
+ * batch. Whoever finds the mark of a batch that is not there, whole, makes it void before anything else is written: else
+ * records that come to stand in its place could be taken for a part of it.
  */
 export interface BatchMark {
-  /** Index that the live file will get when it is rotated: a mark of an older file means nothing. */
-  readonly segment: number;
   /** Bytes [start, end) of the file. */
   readonly start: number;
   readonly end: number;
-  /** SHA-256 of those bytes. */
-  readonly sha256: string;
+  /** Length in bytes and SHA-256 of its first line, which links to all before it: no other file holds it. */
+  readonly firstLength: number;
+  readonly first: string;
+  /** No two marks are equal. */
+  readonly id: string;
 }
 
-/** Overwritten in place: always of one length, and checked by a sum of its own. */
+/** Overwritten in place: always of one length, in one sector, and checked by a sum of its own. */
 const LENGTH = 256;
+const CHUNK = 256 * 1024;
+const NEWLINE = 0x0a;
 
-export async function writeBatchMark(path: string, mark: BatchMark, sync: (file: FileHandle) => Promise<void>): Promise<void> {
-  const text = JSON.stringify({ end: mark.end, segment: mark.segment, sha256: mark.sha256, start: mark.start });
-  const line = `${hash("sha256", text).slice(0, 16)} ${text}`.padEnd(LENGTH - 1) + "\n";
-  const file = await open(path, "r+").catch((error: unknown) => {
-    if (errnoOf(error) === "ENOENT") return open(path, "w");
-    throw error;
+export function batchMark(start: number, bytes: Buffer, id: string): BatchMark {
+  const firstLength = bytes.indexOf(NEWLINE);
+  return { start, end: start + bytes.length, firstLength, first: hash("sha256", bytes.subarray(0, firstLength)), id };
+}
+
+/** A mark of nothing. */
+export function voidMark(id: string): BatchMark {
+  return { start: 0, end: 0, firstLength: 0, first: "", id };
+}
+
+export async function writeBatchMark({ batch, directory }: LogFiles, mark: BatchMark, io: FileIo): Promise<void> {
+  const { end, first, firstLength, id, start } = mark;
+  const text = JSON.stringify({ end, first, firstLength, id, start });
+  const line = `${sumOf(text)} ${text}`.padEnd(LENGTH - 1) + "\n";
+  let created = false;
+  const file = await open(batch, "r+").catch((error: unknown) => {
+    if (errnoOf(error) !== "ENOENT") throw error;
+    created = true;
+    return open(batch, "w", 0o640);
   });
   try {
     await file.write(Buffer.from(line), 0, LENGTH, 0);
-    await sync(file);
+    await io.sync(file);
   } finally {
     await file.close();
   }
+  if (created) await syncDirectory(directory);
 }
 
-/** The mark, or null when there is none; one that was half written stands for a batch that never began. */
-export async function readBatchMark(path: string): Promise<BatchMark | null> {
-  // A writer may be overwriting it right now.
-  for (let attempt = 0; attempt < 3; attempt++) {
-    const text = await readMarkText(path);
-    if (text === null) return null;
-    const [sum, json = ""] = [text.slice(0, 16), text.slice(17).trimEnd()];
-    if (hash("sha256", json).slice(0, 16) === sum) return JSON.parse(json) as BatchMark;
+/** The latest mark; null when there is none. One that was half written is none: its batch never began. */
+export async function readBatchMark(files: LogFiles): Promise<BatchMark | null> {
+  return parseMark(await readMarkText(files.batch));
+}
+
+/**
+ * How many bytes of the live file are of the log at this moment, as far as batches go: never a part of one. Takes no lock:
+ * when the mark was the same before and after a look at the file, it was the one in force.
+ */
+export async function wholeEnd(file: FileHandle, files: LogFiles): Promise<number> {
+  for (;;) {
+    const before = await readMarkText(files.batch);
+    const size = (await file.stat()).size;
+    const end = await endWithoutPart(file, size, parseMark(before));
+    if ((await readMarkText(files.batch)) === before) return end;
   }
-  return null;
 }
 
-async function readMarkText(path: string): Promise<string | null> {
+async function endWithoutPart(file: FileHandle, size: number, mark: BatchMark | null): Promise<number> {
+  if (mark === null || size <= mark.start || size > mark.end || !(await beginsThere(file, size, mark))) return size;
+  if (size < mark.end) return mark.start;
+  // All of its bytes are there, and were never acknowledged if a crash left some of them as zeros.
+  return (await hasZeros(file, mark.start, mark.end)) ? mark.start : size;
+}
+
+/** Stands the batch there, or its beginning, and not some other record? Less than its first line is an unfinished line like any other. */
+async function beginsThere(file: FileHandle, size: number, { start, firstLength, first }: BatchMark): Promise<boolean> {
+  const line = await readAt(file, start, Math.min(firstLength, size - start));
+  return line.includes(0) || (line.length === firstLength && hash("sha256", line) === first);
+}
+
+async function hasZeros(file: FileHandle, start: number, end: number): Promise<boolean> {
+  for (let at = start; at < end; at += CHUNK) {
+    if ((await readAt(file, at, Math.min(CHUNK, end - at))).includes(0)) return true;
+  }
+  return false;
+}
+
+function parseMark(text: string): BatchMark | null {
+  const json = text.slice(17).trimEnd();
+  return json !== "" && sumOf(json) === text.slice(0, 16) ? (JSON.parse(json) as BatchMark) : null;
+}
+
+function sumOf(text: string): string {
+  return hash("sha256", text).slice(0, 16);
+}
+
+async function readMarkText(path: string): Promise<string> {
   try {
     const file = await open(path, "r");
     try {
@@ -57,22 +112,7 @@ async function readMarkText(path: string): Promise<string | null> {
       await file.close();
     }
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return null;
+    if (errnoOf(error) === "ENOENT") return "";
     throw ioError(error, { file: path, operation: "read" });
   }
-}
-
-/**
- * How far a reader without the lock may read the file with this index: never into a part of a batch. `size` is asked for
- * before the mark is read: whatever batch it cuts through, that mark or a later one is seen.
- */
-export async function readableEnd(file: FileHandle, index: number, markPath: string): Promise<number> {
-  const size = (await file.stat()).size;
-  const mark = await readBatchMark(markPath);
-  if (mark === null || mark.segment < index) return size;
-  // A file that was rotated since is complete; so is everything before a later batch, and a batch that has grown whole.
-  if (mark.segment > index) return (await file.stat()).size;
-  if (size >= mark.end) return size;
-  if (size < mark.start) return mark.start;
-  return (await file.stat()).size >= mark.end ? mark.end : mark.start;
 }

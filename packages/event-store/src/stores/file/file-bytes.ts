@@ -1,10 +1,13 @@
 import { open, type FileHandle } from "node:fs/promises";
+import { EventStoreError } from "../../core/errors.js";
 import { MAX_RECORD_BYTES } from "../../core/event.js";
 import { isBlank } from "../../core/lines.js";
 import { errnoOf, ioError } from "../../system/io-error.js";
 
 const NEWLINE = 0x0a;
 const CHUNK = 256 * 1024;
+/** What one look for a line reads at first: a few records. */
+const PROBE = 8 * 1024;
 
 /** A line may be a little longer than its record (white space); beyond this nothing more of it is read. */
 const MAX_LINE_BYTES = MAX_RECORD_BYTES + 1;
@@ -28,6 +31,11 @@ export async function openForReading(path: string): Promise<FileHandle | null> {
   }
 }
 
+/** An error of the operating system as one of ours; others as they are. */
+export function asStoreError(error: unknown, at: { readonly file: string; readonly operation: string }): EventStoreError {
+  return error instanceof EventStoreError ? error : ioError(error, at);
+}
+
 /** Up to `length` bytes at `position`; fewer at the end of the file. */
 export async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(length);
@@ -44,11 +52,11 @@ export async function readAt(file: FileHandle, position: number, length: number)
  * The non-blank lines in [start, end), a chunk's worth at a time. A line beyond the size of a record ends the walk: it is
  * handed out cut, which no reader accepts.
  */
-export async function* readLines(file: FileHandle, start: number, end: number): AsyncGenerator<StoredLine[]> {
+export async function* readLines(file: FileHandle, start: number, end: number, chunkBytes: number = CHUNK): AsyncGenerator<StoredLine[]> {
   let rest: Buffer = Buffer.alloc(0);
   let restStart = start;
   for (let position = start; position < end; ) {
-    const chunk = await readAt(file, position, Math.min(CHUNK, end - position));
+    const chunk = await readAt(file, position, Math.min(Math.max(chunkBytes, rest.length), end - position));
     if (chunk.length === 0) break;
     position += chunk.length;
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
@@ -77,19 +85,27 @@ function push(lines: StoredLine[], line: Buffer, start: number, terminated: bool
   if (!isBlank(line)) lines.push({ line, start, terminated });
 }
 
-/** The last non-blank line before `end`; null when there is none. Reads from the end backwards, so its cost is the line's. */
+/**
+ * The last non-blank line before `end`; null when there is none. Reads from the end backwards, so its cost is the line's. Of
+ * a line beyond the size of a record only the end is handed out, which no reader accepts.
+ */
 export async function lastLineBefore(file: FileHandle, end: number): Promise<StoredLine | null> {
   let bytes: Buffer = Buffer.alloc(0);
-  for (let start = end, step = 64 * 1024; ; step *= 4) {
+  let blankLines = false;
+  for (let start = end, step = 64 * 1024; start > 0; step = Math.min(4 * step, MAX_LINE_BYTES)) {
     const from = Math.max(0, start - step);
     bytes = Buffer.concat([await readAt(file, from, start - from), bytes]);
     start = from;
     const found = lastLineIn(bytes);
-    if (found !== null && (found.start > 0 || start === 0 || bytes.length > MAX_LINE_BYTES)) {
-      return { ...found, start: start + found.start };
+    if (found === null) {
+      blankLines ||= bytes.includes(NEWLINE);
+      bytes = Buffer.alloc(0);
+    } else if (found.start > 0 || start === 0 || found.line.length > MAX_LINE_BYTES) {
+      const lineStart = found.start > 0 ? start + found.start : await lineStartBefore(file, start);
+      return { line: found.line, start: lineStart, terminated: found.terminated || blankLines };
     }
-    if (start === 0) return null;
   }
+  return null;
 }
 
 /** The last non-blank line of `bytes`; its start is certain only when it is not 0. */
@@ -105,12 +121,28 @@ function lastLineIn(bytes: Buffer): StoredLine | null {
   return null;
 }
 
+/** Where the line begins that reaches over `position`. */
+async function lineStartBefore(file: FileHandle, position: number): Promise<number> {
+  for (let start = position; start > 0; ) {
+    const from = Math.max(0, start - CHUNK);
+    const newline = (await readAt(file, from, start - from)).lastIndexOf(NEWLINE);
+    if (newline >= 0) return from + newline + 1;
+    start = from;
+  }
+  return 0;
+}
+
 /** The first non-blank line that begins at `position` or later; null at the end. */
 export async function firstLineFrom(file: FileHandle, position: number, end: number): Promise<StoredLine | null> {
   // From one byte earlier, a line that begins exactly at `position` is seen to begin there: a newline stands before it.
-  for await (const lines of readLines(file, Math.max(0, position - 1), end)) {
+  for await (const lines of readLines(file, Math.max(0, position - 1), end, PROBE)) {
     const found = lines.find(({ start }) => start >= position);
     if (found) return found;
   }
   return null;
+}
+
+/** The last byte before `end` is not a newline. */
+export async function lacksNewline(file: FileHandle, end: number): Promise<boolean> {
+  return end > 0 && (await readAt(file, end - 1, 1))[0] !== NEWLINE;
 }

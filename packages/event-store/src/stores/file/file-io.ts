@@ -1,4 +1,5 @@
-import { open, rename, type FileHandle } from "node:fs/promises";
+import { mkdir, open, rename, type FileHandle } from "node:fs/promises";
+import { dirname } from "node:path";
 
 /** The writes whose failure a test wants to play. */
 export interface FileIo {
@@ -29,10 +30,21 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/** Creates a directory with all above it, durably. */
+export async function createDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  const top = dirname(first);
+  for (let directory = dirname(path); directory.length > top.length; directory = dirname(directory)) {
+    await syncDirectory(directory);
+  }
+  await syncDirectory(top);
+}
+
 /** Replaces a small file as a whole, durably. */
-export async function replaceFile(path: string, directory: string, text: string, io: FileIo): Promise<void> {
+export async function replaceFile(path: string, text: string, io: FileIo): Promise<void> {
   const temporary = `${path}.new`;
-  const file = await open(temporary, "w");
+  const file = await open(temporary, "w", 0o640);
   try {
     await file.writeFile(text);
     await io.sync(file);
@@ -40,5 +52,5 @@ export async function replaceFile(path: string, directory: string, text: string,
     await file.close();
   }
   await rename(temporary, path);
-  await syncDirectory(directory);
+  await syncDirectory(dirname(path));
 }

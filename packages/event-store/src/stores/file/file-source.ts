@@ -1,17 +1,18 @@
-import { readFile, type FileHandle } from "node:fs/promises";
-import { ChainWalk, checkAlone, tornTail } from "../../core/chain.js";
+import type { FileHandle } from "node:fs/promises";
+import { checkAlone, tornTail } from "../../core/chain.js";
 import { EventStoreError, VerificationError } from "../../core/errors.js";
-import { GENESIS_HASH, type Anchor, type Head } from "../../core/event.js";
-import { parseHead } from "../../core/head-check.js";
+import type { Head } from "../../core/event.js";
 import type { VerifiedRecord } from "../../log/event-object.js";
 import type { WalkRange } from "../../log/reader.js";
 import { lockFile } from "../../system/file-lock.js";
-import { errnoOf, ioError } from "../../system/io-error.js";
 import type { RecordSource } from "../record-source.js";
-import { readableEnd } from "./batch-mark.js";
-import { openForReading, readLines, type StoredLine } from "./file-bytes.js";
-import { firstSeq, offsetNear, segmentHolding, seqOf } from "./locate.js";
+import { wholeEnd } from "./batch-mark.js";
+import { asStoreError, openForReading, readLines, type StoredLine } from "./file-bytes.js";
+import { firstSeq, offsetNear, seqOf } from "./locate.js";
 import type { LogFiles } from "./log-files.js";
+import { RangeWalk } from "./range-walk.js";
+import { openSegment, segmentHolding } from "./segments.js";
+import { readStoredHead } from "./stored-head.js";
 
 /** One file of the log, in order. The live file's index is the one that it will get when it is rotated. */
 interface Part {
@@ -41,11 +42,13 @@ export class FileSource implements RecordSource {
       for await (const lines of readLines(part.file, await offsetNear(part.file, seq, end), end)) {
         for (const { line, terminated } of lines) {
           const found = seqOf(line);
-          if (found === seq) return checkAlone(line, seq, { unterminated: !terminated }).eventHash;
+          if (found === seq) return checkAlone(line, seq, { unterminated: !terminated, facts: { file: part.path } }).eventHash;
           if (found !== null && found > seq) return null;
         }
       }
       return null;
+    } catch (error) {
+      throw asStoreError(error, { file: part.path, operation: "read" });
     } finally {
       await part.file.close();
     }
@@ -56,6 +59,7 @@ export class FileSource implements RecordSource {
     const walk = new RangeWalk(range);
     let index = (await this.#firstIndex(range)) - 1;
     for (;;) {
+      throwIfAborted(signal);
       const part = await this.#nextPart(index);
       if (part === null) return;
       try {
@@ -64,6 +68,8 @@ export class FileSource implements RecordSource {
           if (record.view.seq > toSeq) return;
           if (record.view.seq >= fromSeq) yield record;
         }
+      } catch (error) {
+        throw asStoreError(error, { file: part.path, operation: "read" });
       } finally {
         await part.file.close();
       }
@@ -76,8 +82,9 @@ export class FileSource implements RecordSource {
   async #firstIndex({ fromSeq }: WalkRange): Promise<number> {
     const segments = await this.#files.segments();
     if (fromSeq === 0) return segments[0] ?? 1;
-    const liveFirst = await firstSeq(this.#files.live);
-    if (liveFirst !== null && liveFirst < fromSeq) return (segments.at(-1) ?? 0) + 1;
+    const live = await this.#openLive((first) => first < fromSeq);
+    await live?.close();
+    if (live) return (segments.at(-1) ?? 0) + 1;
     return (await segmentHolding(this.#files, segments, fromSeq - 1)) ?? segments[0] ?? 1;
   }
 
@@ -85,17 +92,23 @@ export class FileSource implements RecordSource {
   async #nextPart(after: number): Promise<Part | null> {
     for (;;) {
       const next = (await this.#files.segments()).find((index) => index > after);
-      if (next !== undefined) {
-        const path = this.#files.segment(next);
-        const file = await openForReading(path);
-        if (file) return { file, path, index: next, live: false };
-        continue;
-      }
+      if (next !== undefined) return this.#segment(next);
       const file = await openForReading(this.#files.live);
-      const rotated = (await this.#files.segments()).some((index) => index > after);
+      const rotated = await this.#rotatedBeyond(after).catch(async (error: unknown) => {
+        await file?.close();
+        throw error;
+      });
       if (!rotated) return file && { file, path: this.#files.live, index: Math.max(after + 1, 1), live: true };
       await file?.close();
     }
+  }
+
+  async #rotatedBeyond(after: number): Promise<boolean> {
+    return (await this.#files.segments()).some((index) => index > after);
+  }
+
+  async #segment(index: number): Promise<Part> {
+    return { file: await openSegment(this.#files, index), path: this.#files.segment(index), index, live: false };
   }
 
   async *#records(part: Part, walk: RangeWalk, fromSeq: number): AsyncGenerator<VerifiedRecord> {
@@ -107,7 +120,7 @@ export class FileSource implements RecordSource {
       for await (const lines of readLines(part.file, position, end)) {
         for (const stored of lines) {
           try {
-            const record = walk.accept(stored, part);
+            const record = walk.accept(stored.line, { unterminated: part.live && !stored.terminated, facts: { file: part.path } });
             if (record) yield record;
             position = stored.start + stored.line.length + (stored.terminated ? 1 : 0);
           } catch (error) {
@@ -139,63 +152,30 @@ export class FileSource implements RecordSource {
   }
 
   async #partHolding(seq: number): Promise<Part | null> {
-    const liveFirst = await firstSeq(this.#files.live);
-    const segments = await this.#files.segments();
-    const last = segments.at(-1) ?? 0;
-    if (liveFirst === null || liveFirst > seq) {
-      const index = await segmentHolding(this.#files, segments, seq);
-      const file = index === null ? null : await openForReading(this.#files.segment(index));
-      if (file && index !== null) return { file, path: this.#files.segment(index), index, live: false };
-    }
+    const live = await this.#openLive((first) => first <= seq);
+    if (live) return { file: live, path: this.#files.live, index: 0, live: true };
+    // Listed after the look at the live file: what was rotated before is among them.
+    const index = await segmentHolding(this.#files, await this.#files.segments(), seq);
+    return index === null ? null : this.#segment(index);
+  }
+
+  /** The live file, if its first record is one that is wanted. */
+  async #openLive(wanted: (first: number) => boolean): Promise<FileHandle | null> {
     const file = await openForReading(this.#files.live);
-    return file && { file, path: this.#files.live, index: last + 1, live: true };
+    if (file === null) return null;
+    try {
+      const first = await firstSeq(file);
+      if (first !== null && wanted(first)) return file;
+    } catch (error) {
+      await file.close();
+      throw asStoreError(error, { file: this.#files.live, operation: "read" });
+    }
+    await file.close();
+    return null;
   }
 
   async #readableEnd(part: Part): Promise<number> {
-    return part.live ? readableEnd(part.file, part.index, this.#files.batch) : (await part.file.stat()).size;
-  }
-}
-
-/** Finds the anchor of a range while it goes, and verifies everything behind it. */
-class RangeWalk {
-  readonly #range: WalkRange;
-  #chain: ChainWalk | null = null;
-
-  constructor(range: WalkRange) {
-    this.#range = range;
-    const { fromSeq, anchor, onAnchor } = range;
-    if (anchor) onAnchor({ ...anchor, source: "caller" });
-    else if (fromSeq === 0) onAnchor({ seq: -1, hash: GENESIS_HASH, source: "genesis" });
-    if (fromSeq === 0) this.#chain = new ChainWalk();
-  }
-
-  /** The chain has begun: everything is of the range, or breaks it. */
-  get started(): boolean {
-    return this.#chain !== null;
-  }
-
-  /** The seq that is expected next. */
-  get next(): number {
-    return this.#chain ? this.#chain.head.seq + 1 : this.#range.fromSeq;
-  }
-
-  /** Null for a record before the range. @throws VerificationError */
-  accept({ line, terminated }: StoredLine, part: Part): VerifiedRecord | null {
-    const origin = { unterminated: part.live && !terminated, facts: { file: part.path } };
-    const { fromSeq, anchor, onAnchor } = this.#range;
-    if (this.#chain === null) {
-      const seq = seqOf(line);
-      if (anchor ? seq !== null && seq < fromSeq : seq !== null && seq < fromSeq - 1) return null;
-      if (anchor) this.#chain = new ChainWalk(anchor);
-      else {
-        const view = checkAlone(line, fromSeq - 1, origin);
-        const found: Anchor = { seq: view.seq, hash: view.eventHash, source: "record" };
-        onAnchor(found);
-        this.#chain = new ChainWalk(found);
-        return null;
-      }
-    }
-    return { line, view: this.#chain.accept(line, origin) };
+    return part.live ? wholeEnd(part.file, this.#files) : (await part.file.stat()).size;
   }
 }
 
@@ -206,15 +186,6 @@ async function nobodyWrites(file: FileHandle): Promise<boolean> {
     // Where nothing can lock, nothing of ours writes either.
     if (error instanceof EventStoreError && error.code === "PATH_UNUSABLE") return true;
     throw error;
-  }
-}
-
-export async function readStoredHead(files: LogFiles): Promise<Head | null> {
-  try {
-    return parseHead(await readFile(files.head));
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return null;
-    throw ioError(error, { file: files.head, operation: "read" });
   }
 }
 

@@ -1,46 +1,48 @@
-import { hash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { checkAlone, tornTail } from "../../core/chain.js";
 import { VerificationError } from "../../core/errors.js";
 import { GENESIS_HASH, type Head } from "../../core/event.js";
 import { MalformedRecord, viewRecord, type RecordView } from "../../core/record-view.js";
-import { readBatchMark } from "./batch-mark.js";
-import { lastLineBefore, openForReading, readAt, type StoredLine } from "./file-bytes.js";
+import { wholeEnd } from "./batch-mark.js";
+import { lacksNewline, lastLineBefore, type StoredLine } from "./file-bytes.js";
 import type { LogFiles } from "./log-files.js";
+import { openSegment } from "./segments.js";
 
 const EMPTY: Head = { seq: -1, hash: GENESIS_HASH };
 
 export interface FileTail {
   /** The last whole record, checked alone. */
   readonly head: Head;
-  /** What follows it and does not count: bytes from here to the end are of a write that was never acknowledged. Null when there is nothing. */
-  readonly tornFrom: number | null;
-  /** The last record lacks its newline. */
+  /** The live file's bytes up to here count. What follows is of a write that was never acknowledged. */
+  readonly end: number;
+  /** Those bytes do not end with a newline. */
   readonly needsNewline: boolean;
 }
 
 /**
- * The tail of the log, from the end of its last file that has a record: O(1) whatever the log's length.
+ * The tail of the log, from the end of its last file that has a record: O(1) whatever the log's length. `live` is the live
+ * file, null when there is none; it was opened before this call, so the segments listed now reach up to it.
  * @throws VerificationError when the last line is whole, but bad
  */
 export async function readTail(files: LogFiles, live: FileHandle | null): Promise<FileTail> {
-  const segments = await files.segments();
-  if (live !== null) {
-    const size = (await live.stat()).size;
-    const cut = await partOfBatch(files, live, (segments.at(-1) ?? 0) + 1, size);
-    const tail = await tailOfFile(live, cut ?? size, files.live, () => tailOfSegments(files, segments));
-    return cut === null ? tail : { ...tail, tornFrom: tail.tornFrom ?? cut };
-  }
-  return { head: await tailOfSegments(files, segments), tornFrom: null, needsNewline: false };
+  const before = async (): Promise<Head> => tailOfSegments(files, await files.segments());
+  if (live === null) return { head: await before(), end: 0, needsNewline: false };
+  const { head, end } = await tailOfFile(live, await wholeEnd(live, files), files.live, before);
+  return { head, end, needsNewline: await lacksNewline(live, end) };
 }
 
-async function tailOfFile(file: FileHandle, end: number, path: string, before: () => Promise<Head>): Promise<FileTail> {
+async function tailOfFile(
+  file: FileHandle,
+  end: number,
+  path: string,
+  before: () => Promise<Head>,
+): Promise<{ head: Head; end: number }> {
   const last = await lastLineBefore(file, end);
-  if (last === null) return { head: await before(), tornFrom: null, needsNewline: false };
+  if (last === null) return { head: await before(), end };
   const view = tryView(last);
   if (view !== null) {
     checkAlone(last.line, view.seq, { facts: { file: path } });
-    return { head: { seq: view.seq, hash: view.eventHash }, tornFrom: null, needsNewline: !last.terminated };
+    return { head: { seq: view.seq, hash: view.eventHash }, end };
   }
   // Not a record: torn, or malformed at the seq behind the record before it.
   const { head } = await tailOfFile(file, last.start, path, before);
@@ -49,7 +51,7 @@ async function tailOfFile(file: FileHandle, end: number, path: string, before: (
     throw tornTail(head.seq + 1, last.line.length);
   } catch (error) {
     if (!(error instanceof VerificationError && error.code === "TORN_TAIL")) throw error;
-    return { head, tornFrom: last.start, needsNewline: false };
+    return { head, end: last.start };
   }
 }
 
@@ -57,28 +59,21 @@ async function tailOfFile(file: FileHandle, end: number, path: string, before: (
 async function tailOfSegments(files: LogFiles, segments: readonly number[]): Promise<Head> {
   const index = segments.at(-1);
   if (index === undefined) return EMPTY;
-  const path = files.segment(index);
-  const file = await openForReading(path);
-  if (file === null) return tailOfSegments(files, segments.slice(0, -1));
+  const file = await openSegment(files, index);
   try {
-    const { head, tornFrom } = await tailOfFile(file, (await file.stat()).size, path, () => tailOfSegments(files, segments.slice(0, -1)));
+    const path = files.segment(index);
+    const size = (await file.stat()).size;
+    const { head, end } = await tailOfFile(file, size, path, () => tailOfSegments(files, segments.slice(0, -1)));
     // A segment is closed: nothing unfinished can stand in it.
-    if (tornFrom !== null) {
+    if (end < size) {
       const at = { seq: head.seq + 1, expected: "one record in strict JSON", actual: "an unfinished line" };
-      throw new VerificationError("MALFORMED", at, `record ${String(head.seq + 1)} is malformed: a closed segment ends in an unfinished line`, { facts: { file: path } });
+      const message = `record ${String(head.seq + 1)} is malformed: a closed segment ends in an unfinished line`;
+      throw new VerificationError("MALFORMED", at, message, { facts: { file: path } });
     }
     return head;
   } finally {
     await file.close();
   }
-}
-
-/** Where a batch begins that was not written whole, as its mark tells; null when there is none. */
-async function partOfBatch(files: LogFiles, live: FileHandle, index: number, size: number): Promise<number | null> {
-  const mark = await readBatchMark(files.batch);
-  if (mark === null || mark.segment !== index || size <= mark.start || size > mark.end) return null;
-  const bytes = await readAt(live, mark.start, size - mark.start);
-  return size === mark.end && hash("sha256", bytes) === mark.sha256 ? null : mark.start;
 }
 
 function tryView({ line }: StoredLine): RecordView | null {

@@ -1,17 +1,13 @@
-import { hash } from "node:crypto";
-import { rm } from "node:fs/promises";
 import { CommitUnknownError, EventStoreError } from "../../core/errors.js";
-import { formatHead, headContradiction } from "../../core/head-check.js";
-import type { Head, StoredRecord } from "../../core/event.js";
+import type { Head } from "../../core/event.js";
 import type { AppendJob, AppendOutcome, LogWriter } from "../../log/append-job.js";
-import { abortedError, Turns } from "../../log/turns.js";
+import { Turns } from "../../log/turns.js";
 import { ioError } from "../../system/io-error.js";
-import { writeBatchMark } from "./batch-mark.js";
-import { replaceFile } from "./file-io.js";
-import { openForReading } from "./file-bytes.js";
-import { readStoredHead } from "./file-source.js";
+import { AppendGroup, WaitingAppend } from "./append-group.js";
+import { asStoreError, openForReading } from "./file-bytes.js";
 import { readTail } from "./file-tail.js";
-import { LiveFile, type KnownTail, type LiveFileContext } from "./live-file.js";
+import { LiveFile, type FilePlace, type LiveFileContext } from "./live-file.js";
+import { checkStoredHead, readStoredHead } from "./stored-head.js";
 
 /** With nothing to write the lock is given back after this pause, so that a caller that appends in a loop keeps it … */
 const IDLE_MS = 20;
@@ -21,18 +17,10 @@ const HOLD_MS = 200;
 /** At most so many appends share one write and one sync. */
 const GROUP_JOBS = 256;
 
-interface Waiting {
-  readonly job: AppendJob;
-  readonly resolve: (outcome: AppendOutcome) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** A write whose outcome is unknown: its sync failed, and so did taking it back. */
+/** A write whose outcome is unknown: it failed, and so did taking it back. */
 interface OpenWrite {
-  /** Size of the file before it. */
-  readonly size: number;
-  readonly inode: number;
-  readonly end: Head;
+  readonly before: FilePlace;
+  readonly group: AppendGroup;
 }
 
 export interface FileWriterOptions {
@@ -43,17 +31,16 @@ export interface FileWriterOptions {
 
 /**
  * Appends to a file under an exclusive flock. What waits is written together: one write and one sync, then all are
- * acknowledged. Several processes take turns; each finds the tail from the file's end when another was there.
+ * acknowledged. Several processes take turns; each finds the tail from the file's end whenever it gets the lock.
  */
 export class FileWriter implements LogWriter {
   readonly #context: LiveFileContext;
   readonly #options: FileWriterOptions;
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting: WaitingAppend[] = [];
   /** Whatever needs the lock goes one after the other. */
   readonly #turns = new Turns();
   #live: LiveFile | null = null;
   #lockedAt = 0;
-  #known: KnownTail | null = null;
   #open: OpenWrite | null = null;
   #draining: Promise<void> | null = null;
   #idle: NodeJS.Timeout | null = null;
@@ -65,42 +52,50 @@ export class FileWriter implements LogWriter {
 
   append(job: AppendJob): Promise<AppendOutcome> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ job, resolve, reject });
+      this.#waiting.push(new WaitingAppend(job, resolve, reject));
       this.#drain();
     });
   }
 
-  async settle(): Promise<{ readonly committed: boolean; readonly end: Head } | null> {
-    return this.#turns.run(async () => (this.#open === null ? null : this.#settle(this.#open)));
+  settle(): Promise<{ readonly committed: boolean; readonly end: Head } | null> {
+    return this.#turns.run(async () => {
+      if (this.#open === null) return null;
+      const { end } = this.#open.group;
+      try {
+        return { committed: await this.#settle(this.#open), end };
+      } catch (error) {
+        throw new CommitUnknownError(end.seq, end.hash, { facts: { file: this.#context.files.live }, cause: error });
+      } finally {
+        await this.#release();
+      }
+    });
   }
 
   async head(): Promise<Head> {
     const { files, source } = this.#context;
+    const stored = await readStoredHead(files);
     const live = await openForReading(files.live);
     try {
       const { head } = await readTail(files, live);
-      const stored = await readStoredHead(files);
-      const actual = stored === null || stored.seq > head.seq ? null : await source.hashOf(stored.seq);
-      if (stored !== null && actual !== stored.hash) throw headContradiction(stored, head, actual, { file: files.head });
+      await checkStoredHead(files, source, stored, head);
       return head;
+    } catch (error) {
+      throw asStoreError(error, { file: files.live, operation: "read" });
     } finally {
       await live?.close();
     }
   }
 
-  async resetHead(): Promise<{ readonly before: Head | null; readonly after: Head }> {
+  resetHead(): Promise<{ readonly before: Head | null; readonly after: Head }> {
     return this.#turns.run(async () => {
       await this.#release();
-      const { files, io } = this.#context;
-      const before = await readStoredHead(files);
-      const live = await openForReading(files.live);
+      const live = await this.#lock();
       try {
-        const { head } = await readTail(files, live);
-        if (head.seq < 0) await rm(files.head, { force: true });
-        else await replaceFile(files.head, files.directory, formatHead(head), io);
-        return { before, after: head };
+        const before = await readStoredHead(this.#context.files);
+        await live.writeHead();
+        return { before, after: live.head };
       } finally {
-        await live?.close();
+        await live.close();
       }
     });
   }
@@ -121,142 +116,117 @@ export class FileWriter implements LogWriter {
   async #writeAll(): Promise<void> {
     if (this.#idle) clearTimeout(this.#idle);
     while (this.#waiting.length > 0) {
-      const group = this.#waiting.splice(0, GROUP_JOBS);
-      try {
-        await this.#turns.run(() => this.#writeGroup(group));
-      } catch (error) {
-        for (const { reject } of group) reject(error);
-      }
-      if (this.#live && this.#context.runtime.elapsed() - this.#lockedAt > HOLD_MS) await this.#turns.run(() => this.#release());
+      await this.#turns.run(() => this.#writeSome(this.#waiting.splice(0, GROUP_JOBS)));
+      if (this.#context.runtime.elapsed() - this.#lockedAt > HOLD_MS) await this.#turns.run(() => this.#release());
     }
     this.#idle = setTimeout(() => void this.#turns.run(() => this.#releaseIfIdle()), IDLE_MS).unref();
   }
 
-  /** Fails as a whole only where nothing of the group was written, or all of it is unknown. */
-  async #writeGroup(group: readonly Waiting[]): Promise<void> {
-    let live = await this.#locked();
-    if (this.#options.maxBytes !== undefined && live.size >= this.#options.maxBytes) {
-      await live.rotate(this.#context).catch((error: unknown) => {
-        throw ioError(error, { file: this.#context.files.live, operation: "rotate" });
-      });
-      await this.#release();
-      live = await this.#locked();
-    }
-    const accepted: { readonly waiting: Waiting; readonly records: readonly StoredRecord[] }[] = [];
-    let head = live.head;
-    for (const waiting of group) {
-      const records = this.#accept(waiting, head);
-      if (records === null) continue;
-      accepted.push({ waiting, records });
-      const last = records.at(-1);
-      if (last) head = { seq: last.seq, hash: last.eventHash };
-    }
-    if (accepted.length === 0) return;
-    const batch = accepted.some(({ records }) => records.length > 1);
-    const lines = accepted.flatMap(({ records }) => records.flatMap(({ line }) => [line, NEWLINE]));
-    await this.#write(live, Buffer.concat(live.needsNewline ? [NEWLINE, ...lines] : lines), head, batch);
-    for (const { waiting, records } of accepted) waiting.resolve({ records });
-  }
-
-  /** The records of one job behind `head`; null when the job is refused: its neighbours do not mind. */
-  #accept({ job, resolve, reject }: Waiting, head: Head): readonly StoredRecord[] | null {
-    if (job.signal?.aborted) {
-      reject(abortedError(job.signal));
-      return null;
-    }
-    if (job.expectedPrevHash !== undefined && job.expectedPrevHash !== head.hash) {
-      resolve({ conflict: head });
-      return null;
-    }
+  async #writeSome(waiting: WaitingAppend[]): Promise<void> {
     try {
-      return job.recordsAfter(head);
-    } catch (error) {
-      reject(error);
-      return null;
-    }
-  }
-
-  async #write(live: LiveFile, bytes: Buffer, end: Head, batch: boolean): Promise<void> {
-    const { files, io } = this.#context;
-    try {
-      if (batch) {
-        const mark = { segment: live.index, start: live.size, end: live.size + bytes.length, sha256: hash("sha256", bytes) };
-        await writeBatchMark(files.batch, mark, io.sync);
+      let live = await this.#locked();
+      if (this.#options.maxBytes !== undefined && live.place.size >= this.#options.maxBytes) {
+        await this.#rotate(live);
+        live = await this.#locked();
       }
-      await io.append(live.handle, bytes);
-      await io.sync(live.handle);
+      const group = AppendGroup.take(waiting, live.head);
+      // What did not fit comes next.
+      this.#waiting.unshift(...waiting.splice(0));
+      if (group.records.length > 0) await this.#write(live, group);
     } catch (error) {
-      await this.#takeBack(live, end, error);
+      for (const append of waiting) append.reject(error);
     }
-    live.size += bytes.length;
-    live.needsNewline = false;
-    live.head = end;
-    this.#known = live.known;
+  }
+
+  async #rotate(live: LiveFile): Promise<void> {
+    try {
+      await live.rotate();
+    } catch (error) {
+      throw ioError(error, { file: this.#context.files.live, operation: "rotate" });
+    } finally {
+      await this.#release();
+    }
   }
 
   /** A failed write is cut off again: then it certainly did not happen. If even that fails, its fate is unknown. */
-  async #takeBack(live: LiveFile, end: Head, cause: unknown): Promise<never> {
-    const { files, io } = this.#context;
-    const failure = ioError(cause, { file: files.live, operation: "write to" });
+  async #write(live: LiveFile, group: AppendGroup): Promise<"written" | "taken back" | "unknown"> {
+    const before = live.place;
     try {
-      await io.truncate(live.handle, live.size);
-      await io.sync(live.handle);
-    } catch {
-      this.#open = { size: live.size, inode: live.inode, end };
-      this.#known = null;
-      await this.#release();
-      throw new CommitUnknownError(end.seq, end.hash, { facts: { file: files.live }, cause: failure });
+      await live.append(group.records, group.atomic);
+      group.acknowledge();
+      return "written";
+    } catch (error) {
+      const failure = ioError(error, { file: this.#context.files.live, operation: "write to" });
+      try {
+        await live.rewind(before);
+        group.refuse(failure);
+        return "taken back";
+      } catch {
+        this.#open = { before, group };
+        group.leaveUnknown(failure);
+        return "unknown";
+      } finally {
+        await this.#release();
+      }
     }
-    throw failure;
   }
 
   /** The live file, locked by us. An open write is settled first. */
   async #locked(): Promise<LiveFile> {
     if (this.#open) await this.#settle(this.#open);
     if (this.#live) return this.#live;
-    const { files, runtime } = this.#context;
-    const live = await LiveFile.open(this.#context, this.#known, this.#options.timeoutMs);
-    if (live === null) {
-      throw new EventStoreError("CONTENTION", `another process holds the lock of ${files.live}; nothing was written`, {
-        facts: { file: files.live, operation: "lock" },
-        hint: "find the process that holds it (lsof, fuser), or try again",
-      });
+    const live = await this.#lock();
+    try {
+      const { files, source } = this.#context;
+      await checkStoredHead(files, source, await readStoredHead(files), live.head);
+    } catch (error) {
+      await live.close();
+      throw error;
     }
-    this.#lockedAt = runtime.elapsed();
-    this.#known = live.known;
+    this.#lockedAt = this.#context.runtime.elapsed();
     return (this.#live = live);
   }
 
-  /** If nobody built on the open write it is cut off now; else it is part of the log. */
-  async #settle(open: OpenWrite): Promise<{ readonly committed: boolean; readonly end: Head }> {
-    const { io, source } = this.#context;
+  async #lock(): Promise<LiveFile> {
+    const live = await LiveFile.open(this.#context, this.#options.timeoutMs);
+    if (live) return live;
+    const file = this.#context.files.live;
+    throw new EventStoreError("CONTENTION", `another process holds the lock of ${file}; nothing was written`, {
+      facts: { file, operation: "lock" },
+      hint: "find the process that holds it (lsof, fuser), or try again",
+    });
+  }
+
+  /**
+   * An open write that nobody built on is written again, whole: after a failed sync, what the file shows need not be on the
+   * disk. If somebody did, they say what became of it. @returns whether it is in the log
+   */
+  async #settle(open: OpenWrite): Promise<boolean> {
+    const { before, group } = open;
     this.#open = null;
     try {
       const live = await this.#locked();
-      const alone = live.inode === open.inode && live.head.seq <= open.end.seq;
-      if (alone && live.size > open.size) {
-        await io.truncate(live.handle, open.size);
-        await io.sync(live.handle);
-      }
-      this.#known = null;
-      await this.#release();
-      const committed = !alone && (await source.hashOf(open.end.seq)) === open.end.hash;
-      return { committed, end: open.end };
+      const some = live.place.inode === before.inode && group.records.some(({ eventHash }) => eventHash === live.head.hash);
+      if (!some && live.head.hash !== before.head.hash) return (await this.#context.source.hashOf(group.end.seq)) === group.end.hash;
+      if (some) await live.rewind(before);
+      const outcome = await this.#write(live, group);
+      if (outcome === "unknown") throw new Error("it failed again");
+      return outcome === "written";
     } catch (error) {
       this.#open = open;
-      throw error;
+      await this.#release();
+      throw asStoreError(error, { file: this.#context.files.live, operation: "settle an earlier write to" });
     }
   }
 
+  /** What was acknowledged was synced: nothing hangs on how the file closes. */
   async #release(): Promise<void> {
     const live = this.#live;
     this.#live = null;
-    await live?.close();
+    await live?.close().catch(() => undefined);
   }
 
   async #releaseIfIdle(): Promise<void> {
     if (this.#draining === null) await this.#release();
   }
 }
-
-const NEWLINE = Buffer.from("\n");

@@ -1,24 +1,16 @@
-import { mkdir, open, rename, stat, writeFile, type FileHandle } from "node:fs/promises";
-import { EventStoreError } from "../../core/errors.js";
-import type { Head } from "../../core/event.js";
-import { formatHead, headContradiction } from "../../core/head-check.js";
-import type { RecordSource } from "../record-source.js";
+import { open, rename, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
+import type { Head, StoredRecord } from "../../core/event.js";
 import { lockFile } from "../../system/file-lock.js";
-import { ioError } from "../../system/io-error.js";
+import { errnoOf, ioError } from "../../system/io-error.js";
 import type { Runtime } from "../../system/runtime.js";
 import type { OnWarning } from "../../system/warning.js";
-import { readAt } from "./file-bytes.js";
-import { replaceFile, syncDirectory, type FileIo } from "./file-io.js";
-import { readStoredHead } from "./file-source.js";
-import { readTail, type FileTail } from "./file-tail.js";
+import type { RecordSource } from "../record-source.js";
+import { batchMark, readBatchMark, voidMark, writeBatchMark } from "./batch-mark.js";
+import { asStoreError, lacksNewline, readAt } from "./file-bytes.js";
+import { createDirectory, syncDirectory, type FileIo } from "./file-io.js";
+import { readTail } from "./file-tail.js";
 import type { LogFiles } from "./log-files.js";
-
-/** What a writer that looked last knew: the same file with the same size has the same tail. */
-export interface KnownTail {
-  readonly inode: number;
-  readonly size: number;
-  readonly head: Head;
-}
+import { writeStoredHead } from "./stored-head.js";
 
 export interface LiveFileContext {
   readonly files: LogFiles;
@@ -29,71 +21,117 @@ export interface LiveFileContext {
   readonly source: RecordSource;
 }
 
-/** The live file, open and locked exclusively: nobody else writes until it is closed. */
-export class LiveFile {
-  readonly handle: FileHandle;
+/** Where a file stood before a write. */
+export interface FilePlace {
   readonly inode: number;
-  /** Index that this file gets when it is rotated. */
-  readonly index: number;
-  head: Head;
-  size: number;
-  /** The last line has no newline: the next write begins with one. */
-  needsNewline: boolean;
+  readonly size: number;
+  readonly head: Head;
+}
 
-  private constructor(handle: FileHandle, inode: number, index: number, size: number, tail: { head: Head; needsNewline: boolean }) {
-    this.handle = handle;
-    this.inode = inode;
-    this.index = index;
-    this.size = size;
-    this.head = tail.head;
-    this.needsNewline = tail.needsNewline;
-  }
+/** The live file, open and locked exclusively: nobody else writes until it is closed. After a failed call it is only good to be closed. */
+export class LiveFile {
+  readonly #context: LiveFileContext;
+  readonly #handle: FileHandle;
+  readonly #inode: number;
+  #size: number;
+  #head: Head;
+  #needsNewline: boolean;
 
-  get known(): KnownTail | null {
-    return this.needsNewline ? null : { inode: this.inode, size: this.size, head: this.head };
+  private constructor(context: LiveFileContext, handle: FileHandle, place: FilePlace, needsNewline: boolean) {
+    this.#context = context;
+    this.#handle = handle;
+    this.#inode = place.inode;
+    this.#size = place.size;
+    this.#head = place.head;
+    this.#needsNewline = needsNewline;
   }
 
   /**
    * Opens (creates), locks, and finds the tail; sets aside what a dead writer left unfinished. Null when the lock could not be had in time.
-   * @throws VerificationError when the tail is bad or the stored head contradicts the log; BackendError
+   * @throws VerificationError when the tail is bad; BackendError
    */
-  static async open(context: LiveFileContext, known: KnownTail | null, timeoutMs: number): Promise<LiveFile | null> {
-    const { files } = context;
+  static async open(context: LiveFileContext, timeoutMs: number): Promise<LiveFile | null> {
+    const { files, io, runtime } = context;
     const locked = await openLocked(files, timeoutMs);
     if (locked === null) return null;
     const { handle, inode } = locked;
     try {
       const size = (await handle.stat()).size;
-      const index = ((await files.segments()).at(-1) ?? 0) + 1;
-      if (known !== null && known.inode === inode && known.size === size) {
-        return new LiveFile(handle, inode, index, size, { head: known.head, needsNewline: false });
-      }
-      const tail = await readTail(files, handle);
-      await checkHead(context, tail.head);
-      const whole = tail.tornFrom === null ? size : await setAside(context, handle, tail, size);
-      return new LiveFile(handle, inode, index, whole, tail);
+      // Whoever created it may have died before its name was durable.
+      if (size === 0) await syncDirectory(files.directory);
+      const { head, end, needsNewline } = await readTail(files, handle);
+      if (end < size) await setAside(context, handle, head.seq + 1, end, size);
+      const mark = await readBatchMark(files);
+      if (mark !== null && mark.end > end) await writeBatchMark(files, voidMark(runtime.id()), io);
+      return new LiveFile(context, handle, { inode, size: end, head }, needsNewline);
     } catch (error) {
       await handle.close();
-      throw ours(error, files.live);
+      throw asStoreError(error, { file: files.live, operation: "open" });
     }
+  }
+
+  get head(): Head {
+    return this.#head;
+  }
+
+  get place(): FilePlace {
+    return { inode: this.#inode, size: this.#size, head: this.#head };
+  }
+
+  /** Writes records behind the head, durably. `atomic`: a reader or a crash never makes a part of them count. */
+  async append(records: readonly StoredRecord[], atomic: boolean): Promise<void> {
+    const { files, io, runtime } = this.#context;
+    const bytes = Buffer.concat(records.flatMap(({ line }) => [line, NEWLINE]));
+    if (this.#needsNewline) await this.#endLine();
+    if (atomic) await writeBatchMark(files, batchMark(this.#size, bytes, runtime.id()), io);
+    await io.append(this.#handle, bytes);
+    await io.sync(this.#handle);
+    this.#size += bytes.length;
+    const last = records.at(-1);
+    if (last) this.#head = { seq: last.seq, hash: last.eventHash };
+  }
+
+  /** Cuts the file back to where it stood, durably. */
+  async rewind({ size, head }: FilePlace): Promise<void> {
+    await this.#context.io.truncate(this.#handle, size);
+    await this.#context.io.sync(this.#handle);
+    this.#size = size;
+    this.#head = head;
+    this.#needsNewline = await lacksNewline(this.#handle, size);
+  }
+
+  /**
+   * Renames this file to a segment, and is then only good to be closed; the next `open` begins a new file. The lock stays
+   * until the name is gone, so no other writer can come between. A crash after the rename leaves a log without a live file.
+   */
+  async rotate(): Promise<void> {
+    const { files, io, onWarning } = this.#context;
+    if (this.#needsNewline) await this.#endLine();
+    await io.sync(this.#handle);
+    const index = ((await files.segments()).at(-1) ?? 0) + 1;
+    // Before the rename, while the lock still keeps others from writing it too. A log is whole without it.
+    await writeStoredHead(files, this.#head, index, io).catch((error: unknown) => {
+      onWarning({ code: "HEAD_NOT_WRITTEN", message: ioError(error, { file: files.head, operation: "write" }).message });
+    });
+    await rename(files.live, files.segment(index));
+    await syncDirectory(files.directory);
+  }
+
+  /** Makes the stored head say what the log's last record is. */
+  async writeHead(): Promise<void> {
+    const { files, io } = this.#context;
+    await writeStoredHead(files, this.#head, (await files.segments()).at(-1) ?? 0, io);
   }
 
   /** Frees the lock. */
   async close(): Promise<void> {
-    await this.handle.close();
+    await this.#handle.close();
   }
 
-  /**
-   * Renames this file to a segment; the next `open` begins a new one. The lock stays until the name is gone, so no other
-   * writer can come between. A crash after the rename leaves a log without a live file, which the next open creates.
-   */
-  async rotate({ files, io }: LiveFileContext): Promise<void> {
-    if (this.needsNewline) await io.append(this.handle, Buffer.from("\n"));
-    await io.sync(this.handle);
-    await rename(files.live, files.segment(this.index));
-    await syncDirectory(files.directory);
-    const head = `${formatHead(this.head).slice(0, -1)},"segment_index":${String(this.index)}}`;
-    await replaceFile(files.head, files.directory, head, io);
+  async #endLine(): Promise<void> {
+    await this.#context.io.append(this.#handle, NEWLINE);
+    this.#needsNewline = false;
+    this.#size += NEWLINE.length;
   }
 }
 
@@ -117,44 +155,36 @@ async function openLocked(files: LogFiles, timeoutMs: number): Promise<{ handle:
   }
 }
 
-async function openOrCreate(files: LogFiles): Promise<FileHandle> {
+async function openOrCreate({ live, directory }: LogFiles): Promise<FileHandle> {
+  const append = (): Promise<FileHandle> => open(live, "a+", 0o640);
   try {
-    await mkdir(files.directory, { recursive: true });
-    const existed = await stat(files.live).then(
-      () => true,
-      () => false,
-    );
-    const handle = await open(files.live, "a+", 0o640);
-    if (!existed) await syncDirectory(files.directory);
-    return handle;
+    return await append().catch(async (error: unknown) => {
+      if (errnoOf(error) !== "ENOENT") throw error;
+      await createDirectory(directory);
+      return append();
+    });
   } catch (error) {
-    throw ioError(error, { file: files.live, operation: "open for appending" });
+    throw ioError(error, { file: live, operation: "open for appending" });
   }
 }
 
-/** A readable head that the log contradicts is evidence of a cut or rewritten tail. */
-async function checkHead({ files, source }: LiveFileContext, end: Head): Promise<void> {
-  const stored = await readStoredHead(files);
-  if (stored === null) return;
-  const actual = stored.seq > end.seq ? null : stored.seq === end.seq ? end.hash : await source.hashOf(stored.seq);
-  if (actual !== stored.hash) throw headContradiction(stored, end, actual, { file: files.head });
-}
-
-/** Moves the unfinished bytes at the end into a side file; the log goes on behind its last whole record. */
-async function setAside({ files, io, runtime, onWarning }: LiveFileContext, live: FileHandle, tail: FileTail, size: number): Promise<number> {
-  const from = tail.tornFrom ?? size;
-  const path = files.torn(tail.head.seq + 1, runtime.id());
-  await writeFile(path, await readAt(live, from, size - from), { flag: "wx", mode: 0o640, flush: true });
-  await syncDirectory(files.directory);
+/** Moves the unfinished bytes [from, size) at the end into a side file; the log goes on behind its last whole record. */
+async function setAside({ files, io, runtime, onWarning }: LiveFileContext, live: FileHandle, seq: number, from: number, size: number): Promise<void> {
+  const path = files.torn(seq, runtime.id());
+  try {
+    await writeFile(path, await readAt(live, from, size - from), { flag: "wx", mode: 0o640, flush: true });
+    await syncDirectory(files.directory);
+  } catch (error) {
+    // Half a copy is no copy, and on a full disk it is in the way.
+    if (errnoOf(error) !== "EEXIST") await rm(path, { force: true }).catch(() => undefined);
+    throw ioError(error, { file: path, operation: "set an unfinished write aside in" });
+  }
   await io.truncate(live, from);
   await io.sync(live);
   onWarning({
     code: "TORN_TAIL_SET_ASIDE",
-    message: `${files.live} ended in ${String(size - from)} bytes of an unfinished write (a writer died before it was acknowledged); they are kept in ${path}, and the log goes on at seq ${String(tail.head.seq + 1)}`,
+    message: `${files.live} ended in ${String(size - from)} bytes of an unfinished write (a writer died before it was acknowledged); they are kept in ${path}, and the log goes on at seq ${String(seq)}`,
   });
-  return from;
 }
 
-function ours(error: unknown, file: string): unknown {
-  return error instanceof EventStoreError ? error : ioError(error, { file, operation: "open" });
-}
+const NEWLINE = Buffer.from("\n");

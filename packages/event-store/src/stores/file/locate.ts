@@ -1,8 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { MalformedRecord, viewRecord } from "../../core/record-view.js";
 import { firstLineFrom } from "./file-bytes.js";
-import { openForReading } from "./file-bytes.js";
-import type { LogFiles } from "./log-files.js";
 
 /** Below this many bytes a file is walked instead of halved. */
 const SMALL = 64 * 1024;
@@ -24,28 +22,10 @@ export async function offsetNear(file: FileHandle, seq: number, end: number): Pr
   return low;
 }
 
-/** Index of the rotated segment (of those given) that can hold record `seq`: the last that begins at or before it; null when none does. */
-export async function segmentHolding(files: LogFiles, segments: readonly number[], seq: number): Promise<number | null> {
-  let low = -1;
-  for (let high = segments.length; high - low > 1; ) {
-    const middle = (low + high) >> 1;
-    const first = await firstSeq(files.segment(segments[middle] ?? 0));
-    if (first !== null && first <= seq) low = middle;
-    else high = middle;
-  }
-  return segments[low] ?? null;
-}
-
 /** Seq of a file's first record; null when there is none that can be read. */
-export async function firstSeq(path: string): Promise<number | null> {
-  const file = await openForReading(path);
-  if (file === null) return null;
-  try {
-    const line = await firstLineFrom(file, 0, (await file.stat()).size);
-    return line && seqOf(line.line);
-  } finally {
-    await file.close();
-  }
+export async function firstSeq(file: FileHandle): Promise<number | null> {
+  const line = await firstLineFrom(file, 0, (await file.stat()).size);
+  return line && seqOf(line.line);
 }
 
 export function seqOf(line: Buffer): number | null {

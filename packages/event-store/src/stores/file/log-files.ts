@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
-import { ConfigError } from "../../core/errors.js";
+import { basename, dirname, join, resolve } from "node:path";
+import { BackendError, ConfigError } from "../../core/errors.js";
 import { ioError, errnoOf } from "../../system/io-error.js";
 
 /**
@@ -22,7 +22,7 @@ export class LogFiles {
     this.batch = `${this.live}.batch`;
     this.directory = dirname(this.live);
     const name = basename(this.live).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-    this.#segmentName = new RegExp(`^${name}\\.seg-([0-9]{6,})$`);
+    this.#segmentName = new RegExp(`^${name}\\.seg-([0-9]{6}|[1-9][0-9]{6,})$`);
   }
 
   segment(index: number): string {
@@ -47,7 +47,8 @@ export class LogFiles {
   /** Is there a log at all? @throws BackendError PATH_UNUSABLE when the path is something else than a file */
   async exist(): Promise<boolean> {
     try {
-      if (!(await stat(this.live)).isFile()) throw notAFile(this.live);
+      const found = await stat(this.live);
+      if (!found.isFile()) throw notAFile(this.live, found.isDirectory());
       return true;
     } catch (error) {
       if (errnoOf(error) !== "ENOENT") throw ioError(error, { file: this.live, operation: "open" });
@@ -56,7 +57,10 @@ export class LogFiles {
   }
 }
 
-function notAFile(path: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`${path} is not a file`), { code: "EISDIR" });
+function notAFile(path: string, isDirectory: boolean): BackendError {
+  const what = isDirectory ? "a directory" : "no regular file";
+  return new BackendError("PATH_UNUSABLE", `cannot use ${path} as a log: it is ${what}`, {
+    facts: { file: path, operation: "open" },
+    hint: isDirectory ? `name a file in it, such as ${join(path, "events.log")}` : "name a regular file: a pipe or a device keeps nothing",
+  });
 }
-

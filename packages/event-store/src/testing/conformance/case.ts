@@ -59,12 +59,16 @@ export async function deletePrefix(store: ObjectStore, prefix: string): Promise<
     const { entries, truncated } = await store.list({ prefix });
     await inParallel(entries, 16, ({ key }) => store.delete(key));
     deleted += entries.length;
-    if (!truncated) return deleted;
+    if (!truncated || entries.length === 0) return deleted;
   }
 }
 
 /** Runs `action` on all items, at most `limit` at a time. */
-export async function inParallel<T>(items: readonly T[], limit: number, action: (item: T) => Promise<unknown>): Promise<void> {
+export async function inParallel<T>(
+  items: readonly T[],
+  limit: number,
+  action: (item: T) => Promise<unknown>,
+): Promise<void> {
   const rest = items.values();
   const worker = async (): Promise<void> => {
     for (const item of rest) await action(item);
@@ -99,6 +103,7 @@ export async function listAll(store: ObjectStore, prefix: string, maxKeys?: numb
       ...(maxKeys === undefined ? {} : { maxKeys }),
       ...(last === undefined ? {} : { startAfter: last }),
     });
+    assert.ok(last === undefined || page.entries[0]?.key !== last, "a page begins behind startAfter");
     keys.push(...page.entries.map((entry) => entry.key));
     if (!page.truncated) return keys;
     assert.notEqual(page.entries.length, 0, "a page that is not the last has keys");

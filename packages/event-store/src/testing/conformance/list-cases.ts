@@ -16,7 +16,28 @@ function numbered(count: number): string[] {
 
 export const listCases: readonly ConformanceCase[] = [
   conformanceCase("a listing is in the order of the keys' UTF-8 bytes", async ({ store, key }) => {
-    const ordered = ["!", "-", ".", "/x", "0", "9", "A", "Z", "_", "a-b", "a.b", "a/b", "a0", "aa", "~", "\u00e9", "\u0800", "\ufb33", "\uffee", "\u{1f600}"];
+    const ordered = [
+      "!",
+      "-",
+      ".",
+      "/x",
+      "0",
+      "9",
+      "A",
+      "Z",
+      "_",
+      "a-b",
+      "a.b",
+      "a/b",
+      "a0",
+      "aa",
+      "~",
+      "\u00e9",
+      "\u0800",
+      "\ufb33",
+      "\uffee",
+      "\u{1f600}",
+    ];
     await putAll(store, ordered.toReversed().map(key));
     assert.deepEqual(await listAll(store, key("")), ordered.map(key));
     assert.deepEqual(await listAll(store, key(""), 1), ordered.map(key), "page by page too");
@@ -44,9 +65,13 @@ export const listCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase("startAfter is exclusive and need not be a key", async ({ store, key }) => {
-    await putAll(store, ["b", "d", "f"].map((name) => key(`p/${name}`)));
+    await putAll(
+      store,
+      ["b", "d", "f"].map((name) => key(`p/${name}`)),
+    );
     await putAll(store, [key("o/z"), key("q/a")]);
-    const after = async (startAfter: string): Promise<string[]> => keysOf(await store.list({ prefix: key("p/"), startAfter }));
+    const after = async (startAfter: string): Promise<string[]> =>
+      keysOf(await store.list({ prefix: key("p/"), startAfter }));
     assert.deepEqual(await after(key("p/b")), [key("p/d"), key("p/f")]);
     assert.deepEqual(await after(key("p/c")), [key("p/d"), key("p/f")]);
     assert.deepEqual(await after(key("p/")), [key("p/b"), key("p/d"), key("p/f")]);
@@ -83,19 +108,22 @@ export const listCases: readonly ConformanceCase[] = [
     assert.deepEqual(keysOf(middle), keys.slice(Math.floor(manyKeys / 2) + 1, Math.floor(manyKeys / 2) + 4));
   }),
 
-  conformanceCase("a listing sees every put and delete that was answered before it", async ({ store, another, key }) => {
-    const other = await another();
-    const keys: string[] = [];
-    for (const name of numbered(10)) {
-      await put(store, key(name));
-      keys.push(key(name));
-      assert.deepEqual(await listAll(other, key("")), keys);
-    }
-    for (let last = keys.pop(); last !== undefined; last = keys.pop()) {
-      await store.delete(last);
-      assert.deepEqual(await listAll(other, key("")), keys);
-    }
-  }),
+  conformanceCase(
+    "a listing sees every put and delete that was answered before it",
+    async ({ store, another, key }) => {
+      const other = await another();
+      const keys: string[] = [];
+      for (const name of numbered(10)) {
+        await put(store, key(name));
+        keys.push(key(name));
+        assert.deepEqual(await listAll(other, key("")), keys);
+      }
+      for (let last = keys.pop(); last !== undefined; last = keys.pop()) {
+        await store.delete(last);
+        assert.deepEqual(await listAll(other, key("")), keys);
+      }
+    },
+  ),
 
   conformanceCase("an aborted list fails with ABORTED", async ({ store, key }) => {
     await put(store, key("a"));

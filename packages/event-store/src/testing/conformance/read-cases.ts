@@ -30,7 +30,10 @@ const NAMES: readonly string[] = [
 /** Segments that a client, proxy or server might normalise away. */
 const SEGMENTS: readonly string[] = ["a/./b", "a/../b", "a//b", "c/", "..", "...", "a/b/../../c"];
 
-async function keepApart(names: readonly string[], { store, another, key }: Parameters<Parameters<typeof conformanceCase>[1]>[0]): Promise<void> {
+async function keepApart(
+  names: readonly string[],
+  { store, another, key }: Parameters<Parameters<typeof conformanceCase>[1]>[0],
+): Promise<void> {
   for (const name of names) await put(store, key(name), `body of ${name}`);
   const other = await another();
   for (const name of names) {
@@ -48,7 +51,8 @@ async function keepApart(names: readonly string[], { store, another, key }: Para
 export const readCases: readonly ConformanceCase[] = [
   conformanceCase("get of a missing key is null", async ({ store, key }) => {
     await put(store, key("a/b"));
-    for (const name of ["missing", "a", "a/", "a/b/", "a/bc", "a/b/c"]) assert.equal(await store.get(key(name)), null, name);
+    for (const name of ["missing", "a", "a/", "a/b/", "a/bc", "a/b/c"])
+      assert.equal(await store.get(key(name)), null, name);
     assert.equal(await store.get(key("missing"), { range: { start: 0, end: 1 } }), null);
   }),
 
@@ -70,7 +74,11 @@ export const readCases: readonly ConformanceCase[] = [
   conformanceCase("a range behind the end is empty, not missing", async ({ store, key }) => {
     await put(store, key("a"), "0123456789");
     await put(store, key("empty"), "");
-    for (const [name, start] of [["a", 10], ["a", 1000], ["empty", 0]] as const) {
+    for (const [name, start] of [
+      ["a", 10],
+      ["a", 1000],
+      ["empty", 0],
+    ] as const) {
       const object = await store.get(key(name), { range: { start, end: start + 5 } });
       assert.equal(object?.body.length, 0, `${name} from ${String(start)}`);
     }

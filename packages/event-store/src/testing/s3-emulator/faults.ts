@@ -92,35 +92,66 @@ function refuse(name: string, apply: Fault["apply"], said: Answer): Fault {
 const CONFLICT = refusal(409, "ConditionalRequestConflict", "A conflicting operation is under way; try again.");
 const INTERNAL_ERROR = refusal(500, "InternalError", "We encountered an internal error. Please try again.");
 
-/** Each write step has one that leaves nothing and one that leaves it stored. */
-export const FAULTS = {
+/** The named faults. Each write step has one that leaves nothing and one that leaves it stored. */
+export interface FaultCatalogue {
   /** Unprocessed, the connection closed. */
-  dropRequest: { name: "dropRequest", apply: "never", answer: "close" },
+  readonly dropRequest: Fault;
   /** Processed, the connection closed instead of an answer. */
+  readonly dropAnswer: Fault;
+  readonly resetBefore: Fault;
+  readonly resetAfter: Fault;
+  /** The connection is closed now; the request is processed when `releaseLate()` is called. */
+  readonly applyLate: Fault;
+  applyLateAfter(ms: number): Fault;
+  /** Never answered, the connection left open: the client's time-out has to end it. */
+  readonly hang: Fault;
+  readonly hangAfterCommit: Fault;
+  readonly conflict: Fault;
+  readonly conflictAfterCommit: Fault;
+  readonly internalError: Fault;
+  readonly internalErrorAfterCommit: Fault;
+  slowDown(retryAfterSeconds?: number): Fault;
+  tooManyRequests(retryAfterSeconds?: number): Fault;
+  readonly accessDenied: Fault;
+  readonly noSuchBucket: Fault;
+  /** Processed; the answer breaks off half-way. */
+  readonly truncated: Fault;
+  /** Delivered and processed twice; the second answer is returned. */
+  readonly twice: Fault;
+  slow(ms: number): Fault;
+  status(status: number, code?: string, apply?: Fault["apply"]): Fault;
+}
+
+export const FAULTS: FaultCatalogue = {
+  dropRequest: { name: "dropRequest", apply: "never", answer: "close" },
   dropAnswer: { name: "dropAnswer", apply: "once", answer: "close" },
   resetBefore: { name: "resetBefore", apply: "never", answer: "reset" },
   resetAfter: { name: "resetAfter", apply: "once", answer: "reset" },
-  /** The connection is closed now; the request is processed when `releaseLate()` is called. */
   applyLate: { name: "applyLate", apply: "late", answer: "close" },
-  applyLateAfter: (ms: number): Fault => ({ name: "applyLateAfter", apply: "late", answer: "close", lateMs: ms }),
-  /** Never answered, the connection left open: the client's time-out has to end it. */
+  applyLateAfter: (ms) => ({ name: "applyLateAfter", apply: "late", answer: "close", lateMs: ms }),
   hang: { name: "hang", apply: "never", answer: "none" },
   hangAfterCommit: { name: "hangAfterCommit", apply: "once", answer: "none" },
   conflict: refuse("conflict", "never", CONFLICT),
   conflictAfterCommit: refuse("conflictAfterCommit", "once", CONFLICT),
   internalError: refuse("internalError", "never", INTERNAL_ERROR),
   internalErrorAfterCommit: refuse("internalErrorAfterCommit", "once", INTERNAL_ERROR),
-  slowDown: (retryAfterSeconds = 1): Fault =>
-    refuse("slowDown", "never", refusal(503, "SlowDown", "Please reduce your request rate.", {}, { "retry-after": String(retryAfterSeconds) })),
-  tooManyRequests: (retryAfterSeconds = 1): Fault =>
-    refuse("tooManyRequests", "never", refusal(429, "TooManyRequests", "Too many requests.", {}, { "retry-after": String(retryAfterSeconds) })),
+  slowDown: (retryAfterSeconds = 1) =>
+    refuse(
+      "slowDown",
+      "never",
+      refusal(503, "SlowDown", "Please reduce your request rate.", {}, { "retry-after": String(retryAfterSeconds) }),
+    ),
+  tooManyRequests: (retryAfterSeconds = 1) =>
+    refuse(
+      "tooManyRequests",
+      "never",
+      refusal(429, "TooManyRequests", "Too many requests.", {}, { "retry-after": String(retryAfterSeconds) }),
+    ),
   accessDenied: refuse("accessDenied", "never", refusal(403, "AccessDenied", "Access Denied")),
   noSuchBucket: refuse("noSuchBucket", "never", refusal(404, "NoSuchBucket", "The specified bucket does not exist")),
-  /** Processed; the answer breaks off half-way. */
   truncated: { name: "truncated", apply: "once", answer: "truncated" },
-  /** Delivered and processed twice; the second answer is returned. */
   twice: { name: "twice", apply: "twice", answer: "real" },
-  slow: (ms: number): Fault => ({ name: "slow", apply: "once", answer: "real", delayMs: ms }),
-  status: (status: number, code = "EmulatedFault", apply: Fault["apply"] = "never"): Fault =>
+  slow: (ms) => ({ name: "slow", apply: "once", answer: "real", delayMs: ms }),
+  status: (status, code = "EmulatedFault", apply = "never") =>
     refuse(`status ${String(status)}`, apply, refusal(status, code, "As the test wants it.")),
-} as const satisfies Readonly<Record<string, Fault | ((...args: never[]) => Fault)>>;
+};

@@ -7,11 +7,14 @@ const MAX_KEYS = 1000;
 /** ListObjectsV2, without delimiters. */
 export function listObjects(bucket: ObjectMap, { bucket: name, query }: S3Request): Answer {
   if (query.get("list-type") !== "2") return refusal(501, "NotImplemented", "The emulator lists with list-type=2 only");
-  if ((query.get("delimiter") ?? "") !== "") return refusal(501, "NotImplemented", "The emulator lists without delimiters only");
+  if ((query.get("delimiter") ?? "") !== "")
+    return refusal(501, "NotImplemented", "The emulator lists without delimiters only");
   const encoding = query.get("encoding-type");
-  if (encoding !== null && encoding !== "url") return refusal(400, "InvalidArgument", "Invalid Encoding Method specified in Request");
+  if (encoding !== null && encoding !== "url")
+    return refusal(400, "InvalidArgument", "Invalid Encoding Method specified in Request");
   const asked = query.get("max-keys") ?? String(MAX_KEYS);
-  if (!/^\d{1,9}$/.test(asked)) return refusal(400, "InvalidArgument", "max-keys must be an integer between 0 and 2147483647");
+  if (!/^\d{1,9}$/.test(asked))
+    return refusal(400, "InvalidArgument", "max-keys must be an integer between 0 and 2147483647");
   const token = query.get("continuation-token");
   const after = token === null ? (query.get("start-after") ?? "") : readToken(token);
   if (after === null) return refusal(400, "InvalidArgument", "The continuation token provided is incorrect");

@@ -24,7 +24,11 @@ export function putObject(bucket: ObjectMap, request: S3Request, body: Buffer, q
   return answer(200, { etag: bucket.put(key, body, { metadata, contentType, modifiedAt: now }).etag });
 }
 
-function unmetCondition(held: HeldObject | undefined, headers: ReadonlyMap<string, string>, quirks: Quirks): Answer | null {
+function unmetCondition(
+  held: HeldObject | undefined,
+  headers: ReadonlyMap<string, string>,
+  quirks: Quirks,
+): Answer | null {
   const ifNoneMatch = headers.get("if-none-match");
   const ifMatch = headers.get("if-match");
   if (ifNoneMatch !== undefined && !(quirks.ignoreIfNoneMatch ?? false)) {
@@ -67,7 +71,9 @@ export function getObject(bucket: ObjectMap, request: S3Request): Answer {
   const end = from === "" || to === "" ? total : Math.min(total, Number(to) + 1);
   if (start >= total) {
     const detail = { RangeRequested: request.headers.get("range") ?? "", ActualObjectSize: String(total) };
-    return refusal(416, "InvalidRange", "The requested range is not satisfiable", detail, { "content-range": `bytes */${String(total)}` });
+    return refusal(416, "InvalidRange", "The requested range is not satisfiable", detail, {
+      "content-range": `bytes */${String(total)}`,
+    });
   }
   if (end <= start) return answer(200, headers, held.body);
   headers["content-range"] = `bytes ${String(start)}-${String(end - 1)}/${String(total)}`;

@@ -15,10 +15,15 @@ export function verifiedPayload(request: S3Request): Buffer | Answer {
     }
     const actual = createHash("sha256").update(request.body).digest("hex");
     if (actual !== declared) {
-      return refusal(400, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.", {
-        ClientComputedContentSHA256: declared,
-        S3ComputedContentSHA256: actual,
-      });
+      return refusal(
+        400,
+        "XAmzContentSHA256Mismatch",
+        "The provided 'x-amz-content-sha256' header does not match what was computed.",
+        {
+          ClientComputedContentSHA256: declared,
+          S3ComputedContentSHA256: actual,
+        },
+      );
     }
   }
   return checkDigests(request.body, request.headers) ?? request.body;
@@ -31,11 +36,13 @@ function badDigest(header: string): Answer {
 function checkDigests(body: Buffer, headers: ReadonlyMap<string, string>): Answer | null {
   const md5 = headers.get("content-md5");
   if (md5 !== undefined) {
-    if (Buffer.from(md5, "base64").length !== 16) return refusal(400, "InvalidDigest", "The Content-MD5 you specified was invalid.");
+    if (Buffer.from(md5, "base64").length !== 16)
+      return refusal(400, "InvalidDigest", "The Content-MD5 you specified was invalid.");
     if (createHash("md5").update(body).digest("base64") !== md5) return badDigest("Content-MD5");
   }
   const sha256 = headers.get("x-amz-checksum-sha256");
-  if (sha256 !== undefined && createHash("sha256").update(body).digest("base64") !== sha256) return badDigest("x-amz-checksum-sha256");
+  if (sha256 !== undefined && createHash("sha256").update(body).digest("base64") !== sha256)
+    return badDigest("x-amz-checksum-sha256");
   const crc = headers.get("x-amz-checksum-crc32");
   if (crc !== undefined && crc32Base64(body) !== crc) return badDigest("x-amz-checksum-crc32");
   return null;

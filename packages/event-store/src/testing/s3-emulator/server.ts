@@ -160,7 +160,13 @@ export class S3Emulator {
     if (ms !== undefined) void this.#pause(ms).then(apply);
   }
 
-  #reply(request: S3Request, response: ServerResponse, entry: LoggedRequest, how: Fault["answer"], real: Answer | null): void {
+  #reply(
+    request: S3Request,
+    response: ServerResponse,
+    entry: LoggedRequest,
+    how: Fault["answer"],
+    real: Answer | null,
+  ): void {
     const { socket } = response;
     if (how === "none") return;
     if (how === "close") return void socket?.destroy();

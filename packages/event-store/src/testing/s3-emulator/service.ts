@@ -15,7 +15,16 @@ export function operationOf({ method, key, bucket, query }: S3Request): string {
 
 /** Headers and query parameters that would make another operation of a plain PUT, GET or DELETE. */
 const FOREIGN_HEADERS = ["x-amz-copy-source", "x-amz-object-lock-mode", "x-amz-server-side-encryption-customer-key"];
-const FOREIGN_PARAMETERS = ["uploadId", "partNumber", "versionId", "acl", "tagging", "retention", "legal-hold", "attributes"];
+const FOREIGN_PARAMETERS = [
+  "uploadId",
+  "partNumber",
+  "versionId",
+  "acl",
+  "tagging",
+  "retention",
+  "legal-hold",
+  "attributes",
+];
 
 /** Executes authenticated requests, each in one step, on buckets in memory. */
 export class S3Service {
@@ -35,9 +44,14 @@ export class S3Service {
     if (!Buffer.isBuffer(payload)) return payload;
     const operation = operationOf(request);
     const foreign =
-      FOREIGN_HEADERS.some((name) => request.headers.has(name)) || FOREIGN_PARAMETERS.some((name) => request.query.has(name));
+      FOREIGN_HEADERS.some((name) => request.headers.has(name)) ||
+      FOREIGN_PARAMETERS.some((name) => request.query.has(name));
     if (operation === "OTHER" || foreign) {
-      return refusal(501, "NotImplemented", "A header or the operation you asked for is not implemented by the emulator");
+      return refusal(
+        501,
+        "NotImplemented",
+        "A header or the operation you asked for is not implemented by the emulator",
+      );
     }
     if (operation === "PUT_BUCKET") return this.#putBucket(request.bucket);
     const bucket = this.buckets.get(request.bucket);
@@ -69,7 +83,10 @@ export class S3Service {
     }
     if (this.buckets.has(name)) {
       const message = "Your previous request to create the named bucket succeeded and you already own it.";
-      return xmlAnswer(409, xmlDocument("Error", element("Code", "BucketAlreadyOwnedByYou"), element("Message", message)));
+      return xmlAnswer(
+        409,
+        xmlDocument("Error", element("Code", "BucketAlreadyOwnedByYou"), element("Message", message)),
+      );
     }
     this.buckets.set(name, new ObjectMap());
     return answer(200, { location: `/${name}` });

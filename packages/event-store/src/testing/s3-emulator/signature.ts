@@ -47,13 +47,19 @@ export function verifySignature(request: S3Request, { credentials, now, region }
 
   const date = request.headers.get("x-amz-date") ?? "";
   const signedAt = parseDate(date);
-  if (signedAt === null) return refusal(403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header");
+  if (signedAt === null)
+    return refusal(403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header");
   if (Math.abs(now - signedAt) > MAX_SKEW_MS) {
-    return refusal(403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.", {
-      RequestTime: date,
-      ServerTime: new Date(now).toISOString(),
-      MaxAllowedSkewMilliseconds: String(MAX_SKEW_MS),
-    });
+    return refusal(
+      403,
+      "RequestTimeTooSkewed",
+      "The difference between the request time and the current time is too large.",
+      {
+        RequestTime: date,
+        ServerTime: new Date(now).toISOString(),
+        MaxAllowedSkewMilliseconds: String(MAX_SKEW_MS),
+      },
+    );
   }
   if (!date.startsWith(given.day)) return malformed("The date of the credential scope is not that of the request.");
 
@@ -66,14 +72,22 @@ export function verifySignature(request: S3Request, { credentials, now, region }
   const canonical = canonicalRequest(request, given.signedHeaders);
   const scope = `${given.day}/${given.region}/s3/aws4_request`;
   const toSign = [ALGORITHM, date, scope, createHash("sha256").update(canonical).digest("hex")].join("\n");
-  const key = [given.day, given.region, "s3", "aws4_request"].reduce<Buffer | string>(hmac, `AWS4${credentials.secretAccessKey}`);
+  const key = [given.day, given.region, "s3", "aws4_request"].reduce<Buffer | string>(
+    hmac,
+    `AWS4${credentials.secretAccessKey}`,
+  );
   if (hmac(key, toSign).toString("hex") === given.signature) return null;
-  return refusal(403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided.", {
-    AWSAccessKeyId: given.accessKeyId,
-    StringToSign: toSign,
-    SignatureProvided: given.signature,
-    CanonicalRequest: canonical,
-  });
+  return refusal(
+    403,
+    "SignatureDoesNotMatch",
+    "The request signature we calculated does not match the signature you provided.",
+    {
+      AWSAccessKeyId: given.accessKeyId,
+      StringToSign: toSign,
+      SignatureProvided: given.signature,
+      CanonicalRequest: canonical,
+    },
+  );
 }
 
 function hmac(key: Buffer | string, data: string): Buffer {
@@ -96,12 +110,17 @@ function parseAuthorization(header: string): Authorization | null {
   const [algorithm, ...rest] = header.split(" ");
   if (algorithm !== ALGORITHM) return null;
   const fields = new Map(
-    rest.join("").split(",").map((field): [string, string] => {
-      const at = field.indexOf("=");
-      return [field.slice(0, at), field.slice(at + 1)];
-    }),
+    rest
+      .join("")
+      .split(",")
+      .map((field): [string, string] => {
+        const at = field.indexOf("=");
+        return [field.slice(0, at), field.slice(at + 1)];
+      }),
   );
-  const scope = /^(?<accessKeyId>.+)\/(?<day>\d{8})\/(?<region>[^/]+)\/s3\/aws4_request$/.exec(fields.get("Credential") ?? "");
+  const scope = /^(?<accessKeyId>.+)\/(?<day>\d{8})\/(?<region>[^/]+)\/s3\/aws4_request$/.exec(
+    fields.get("Credential") ?? "",
+  );
   const names = fields.get("SignedHeaders");
   const signature = fields.get("Signature");
   const [, accessKeyId, day, region] = scope ?? [];
@@ -128,7 +147,10 @@ function canonicalRequest(request: S3Request, signed: readonly string[]): string
   const headers = signed.map((name) => `${name}:${(request.headers.get(name) ?? "").trim().replaceAll(/ +/g, " ")}\n`);
   return [
     request.method,
-    request.rawPath.split("/").map((segment) => escape(unescape(segment))).join("/"),
+    request.rawPath
+      .split("/")
+      .map((segment) => escape(unescape(segment)))
+      .join("/"),
     canonicalQuery(request.rawQuery),
     headers.join(""),
     signed.join(";"),

@@ -7,7 +7,10 @@ const ESCAPES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", "
 
 /** Text as XML; control characters, which XML 1.0 cannot hold as they are, as character references, as S3 does. */
 function escapeText(text: string): string {
-  return text.replaceAll(/[&<>"\p{Cc}]/gu, (char) => ESCAPES[char] ?? `&#x${(char.codePointAt(0) ?? 0).toString(16).toUpperCase()};`);
+  return text.replaceAll(
+    /[&<>"\p{Cc}]/gu,
+    (char) => ESCAPES[char] ?? `&#x${(char.codePointAt(0) ?? 0).toString(16).toUpperCase()};`,
+  );
 }
 
 export function element(name: string, content: string | number | boolean | Markup): Markup {

@@ -56,7 +56,7 @@ export async function lastEventUpTo(
   for (let startAfter = keys.after(seq - MAX_BATCH_RECORDS); ;) {
     const { entries, truncated } = await objects.list({ prefix: keys.root, startAfter, signal });
     for (const event of eventsOf(keys, entries)) {
-      if (event.seq > seq) return last;
+      if (event.seq >= seq) return event.seq === seq ? seq : last;
       last = event.seq;
     }
     const end = entries.at(-1);

@@ -1,0 +1,71 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { MemoryObjects, memoryObjects } from "../../src/objects/memory.js";
+import type { EventStore } from "../../src/stores/port.js";
+import { S3EventStore } from "../../src/stores/s3-event-store.js";
+
+/** Counts what a store asks for. */
+class Counting extends MemoryObjects {
+  readonly asked: string[] = [];
+  override get(...args: Parameters<MemoryObjects["get"]>): ReturnType<MemoryObjects["get"]> {
+    this.asked.push(`GET ${args[0]}`);
+    return super.get(...args);
+  }
+  override list(...args: Parameters<MemoryObjects["list"]>): ReturnType<MemoryObjects["list"]> {
+    this.asked.push("LIST");
+    return super.list(...args);
+  }
+  override putIfAbsent(...args: Parameters<MemoryObjects["putIfAbsent"]>): ReturnType<MemoryObjects["putIfAbsent"]> {
+    this.asked.push(`PUT ${args[0]}`);
+    return super.putIfAbsent(...args);
+  }
+}
+
+const { bucket } = memoryObjects();
+let objects: Counting;
+let store: EventStore;
+
+async function seqs(options: Parameters<EventStore["read"]>[0]): Promise<number[]> {
+  const found: number[] = [];
+  for await (const { seq } of store.read(options)) found.push(seq);
+  return found;
+}
+
+beforeEach(async () => {
+  if (bucket.size === 0) {
+    const writer = await S3EventStore.open({ objects: memoryObjects({ bucket }) });
+    for (let i = 0; i < 1300; i++) await writer.append({ type: "T", aggregateId: "a", ts: i });
+    await writer.appendBatch(Array.from({ length: 200 }, (_, i) => ({ type: "T", aggregateId: "a", ts: i })));
+    await writer.close();
+  }
+  objects = new Counting({ bucket });
+  store = await S3EventStore.open({ objects });
+  objects.asked.length = 0;
+});
+
+describe("requests of a read", () => {
+  it("10 events in the middle cost a dozen GETs and two LISTs, not everything before", async () => {
+    expect(await seqs({ fromSeq: 1190, toSeq: 1199 })).toHaveLength(10);
+    expect(objects.asked.filter((what) => what !== "LIST").length).toBeLessThanOrEqual(12);
+    expect(objects.asked.filter((what) => what === "LIST").length).toBeLessThanOrEqual(2);
+  });
+
+  it("the tail of a batch object costs that object alone", async () => {
+    expect(await seqs({ fromSeq: 1490 })).toHaveLength(10);
+    const gets = objects.asked.filter((what) => what.startsWith("GET"));
+    expect(gets.sort()).toEqual(["GET events/0000001300.json", "GET events/_head.json"]);
+  });
+
+  it("a single event's hash costs at most three requests", async () => {
+    for (const seq of [0, 700, 1300, 1444]) {
+      objects.asked.length = 0;
+      expect(await store.getEventHash(seq)).toMatch(/^[0-9a-f]{64}$/);
+      expect(objects.asked.length).toBeLessThanOrEqual(3);
+    }
+  });
+
+  it("all of it: one GET an object, and one LIST a thousand", async () => {
+    expect(await seqs({})).toHaveLength(1500);
+    expect(objects.asked.filter((what) => what === "LIST")).toHaveLength(2);
+    expect(objects.asked.filter((what) => what.startsWith("GET")).length).toBe(1301 + 1);
+  });
+});

@@ -73,7 +73,7 @@ export function encodeChain(
   return records;
 }
 
-export function checkRecordSize(bytes: number, seq: number): void {
+function checkRecordSize(bytes: number, seq: number): void {
   if (bytes <= MAX_RECORD_BYTES) return;
   throw new EventStoreError(
     "TOO_LARGE",

@@ -141,7 +141,7 @@ export class Appender {
       }
       const unanswered = answer.outcome === "unknown" ? answer : null;
       const pause = Math.max(unanswered?.retryAfterMs ?? 0, backOff(this.#runtime, tries, 50, 2000));
-      if (signal?.aborted) fail(abortedError(signal));
+      if (signal?.aborted) fail(uncertain ? signal.reason : abortedError(signal));
       if (this.#runtime.elapsed() + pause > until)
         fail(unanswered?.cause ?? vanished(this.#log, attempt.key, attempt.keySeq));
       await this.#runtime.sleep(pause, signal);

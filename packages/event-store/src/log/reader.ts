@@ -65,12 +65,14 @@ async function start(log: LogOnObjects, { fromSeq, anchor, onAnchor, signal }: W
   if (known) onAnchor(known);
   if (fromSeq === 0) return { chain: new ChainWalk(), after: -1, rest: [] };
   const before = fromSeq - 1;
-  const lookBefore = (): Promise<number | null> => lastEventUpTo(log.objects, log.keys, known ? fromSeq : before, signal);
+  const lookBefore = (): Promise<number | null> =>
+    lastEventUpTo(log.objects, log.keys, known ? fromSeq : before, signal);
   let keySeq = await lookBefore();
   if (known && (keySeq === null || keySeq === fromSeq)) return { chain: new ChainWalk(known), after: before, rest: [] };
   if (keySeq === null) {
     const unlinked = { chain: new ChainWalk({ seq: before - 1, hash: "" }), rest: [] };
-    if ((await firstEventAfter(log.objects, log.keys, before - 1, signal)) === null) return { ...unlinked, after: null };
+    if ((await firstEventAfter(log.objects, log.keys, before - 1, signal)) === null)
+      return { ...unlinked, after: null };
     // Something lies beyond: the log has grown that far since, or, as the walk will find, there is a gap.
     keySeq = await lookBefore();
     if (keySeq === null) return { ...unlinked, after: before - 1 };

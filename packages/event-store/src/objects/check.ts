@@ -6,8 +6,8 @@ import type { GetOptions, ListOptions, PutOptions, PutOutcome } from "./port.js"
  * ConfigError: a mistake of the caller, before anything was done.
  */
 
-export const MAX_KEY_BYTES = 1024;
-export const MAX_LIST_KEYS = 1000;
+const MAX_KEY_BYTES = 1024;
+const MAX_LIST_KEYS = 1000;
 
 /** S3 takes at most 2 KB of user metadata: the bytes of all names and values. */
 const MAX_METADATA_BYTES = 2048;

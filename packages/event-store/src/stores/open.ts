@@ -96,7 +96,7 @@ function parseStoreUrl(text: string): StoreUrl {
 }
 
 /** docs/SPEC.md, "Record": trimmed, any case. */
-export function parseHashVersion(value: string | undefined): HashVersion {
+function parseHashVersion(value: string | undefined): HashVersion {
   switch (value?.trim().toLowerCase()) {
     case undefined:
     case "":

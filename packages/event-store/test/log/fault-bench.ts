@@ -130,7 +130,10 @@ export class FaultBench {
 
   /** Keys in the bucket, without the prefix. */
   names(): string[] {
-    return this.emulator.objects("events").keys(`${this.prefix}/`).map((key) => key.slice(this.prefix.length + 1));
+    return this.emulator
+      .objects("events")
+      .keys(`${this.prefix}/`)
+      .map((key) => key.slice(this.prefix.length + 1));
   }
 
   /** The log as it is: verified, compared with the history, its objects counted, its head compared. Returns its records. */
@@ -145,7 +148,13 @@ export class FaultBench {
     const events = this.names().filter((name) => !name.startsWith("_"));
     const objects = events.map((name) => this.emulator.objects("events").get(`${this.prefix}/${name}`));
     expect(objects.every((object) => object?.metadata["put-id"] !== undefined)).toBe(true);
-    const lines = objects.flatMap((object) => object?.body.toString().split("\n").filter((line) => line !== "") ?? []);
+    const lines = objects.flatMap(
+      (object) =>
+        object?.body
+          .toString()
+          .split("\n")
+          .filter((line) => line !== "") ?? [],
+    );
     expect(lines).toEqual(records.map(({ line }) => line.toString()));
     const head = this.emulator.objects("events").get(this.keys.head);
     if (head) {
@@ -158,7 +167,9 @@ export class FaultBench {
   /** `check`, and the log holds just these events (`payload.n`), in this order. */
   async expectEvents(...numbers: number[]): Promise<void> {
     const records = await this.check();
-    const events = records.map(({ line }) => (JSON.parse(line.toString()) as { event: { payload: { n: number } } }).event);
+    const events = records.map(
+      ({ line }) => (JSON.parse(line.toString()) as { event: { payload: { n: number } } }).event,
+    );
     expect(events.map(({ payload }) => payload.n)).toEqual(numbers);
   }
 

@@ -23,7 +23,10 @@ export const UNTOLD: Readonly<Record<"not persisted" | "persisted" | "persisted 
     FAULTS.status(503, "SlowDown", "once"),
     FAULTS.status(429, "TooManyRequests", "once"),
   ],
-  "persisted late": [FAULTS.applyLate, { name: "conflict, then applied", apply: "late", answer: FAULTS.conflict.answer }],
+  "persisted late": [
+    FAULTS.applyLate,
+    { name: "conflict, then applied", apply: "late", answer: FAULTS.conflict.answer },
+  ],
 };
 
 /** The server refuses: nothing is stored, and trying again is no use. */

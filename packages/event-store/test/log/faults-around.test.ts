@@ -18,7 +18,8 @@ afterAll(() => emulator.close());
 
 const named = (faults: readonly Fault[]): (readonly [string, Fault])[] => faults.map((fault) => [fault.name, fault]);
 const WRITE_FAULTS = [...Object.values(UNTOLD).flat(), ...REFUSALS.map(([fault]) => fault)];
-const setUp = (fault?: Fault): FaultBench => (bench = new FaultBench(emulator, { impatient: fault !== undefined && isSlow(fault) }));
+const setUp = (fault?: Fault): FaultBench =>
+  (bench = new FaultBench(emulator, { impatient: fault !== undefined && isSlow(fault) }));
 
 const storedHead = (): ReturnType<typeof parseHead> => {
   const held = emulator.objects("events").get(bench.keys.head);
@@ -125,7 +126,10 @@ describe("the backend's proof", () => {
       setUp();
       bench.fault(fault, { method: "PUT", key: bench.keys.probe, count: Infinity });
       const store = await bench.open({ skipBackendProof: false, appendTimeoutMs: 300 });
-      expect(await failure(store.append(event(0)))).toMatchObject({ code: "UNAVAILABLE", facts: { key: bench.keys.probe, operation: "PUT" } });
+      expect(await failure(store.append(event(0)))).toMatchObject({
+        code: "UNAVAILABLE",
+        facts: { key: bench.keys.probe, operation: "PUT" },
+      });
       bench.heal();
       expect(emulator.requests.filter(({ key }) => bench.eventKey.test(key))).toEqual([]);
       expect(await store.append(event(1))).toMatchObject({ committed: true, seq: 0 });
@@ -133,21 +137,28 @@ describe("the backend's proof", () => {
     });
   });
 
-  it.each(REFUSALS.map(([fault, code]) => [fault.name, fault, code] as const))("a probe put that is refused, nothing written: %s", async (_, fault, code) => {
-    setUp();
-    bench.fault(fault, { method: "PUT", key: bench.keys.probe });
-    const store = await bench.open({ skipBackendProof: false });
-    expect(await failure(store.append(event(0)))).toMatchObject({ code });
-    bench.heal();
-    expect(bench.names()).toEqual([]);
-    expect(await store.append(event(1))).toMatchObject({ committed: true, seq: 0 });
-    await bench.expectEvents(1);
-  });
+  it.each(REFUSALS.map(([fault, code]) => [fault.name, fault, code] as const))(
+    "a probe put that is refused, nothing written: %s",
+    async (_, fault, code) => {
+      setUp();
+      bench.fault(fault, { method: "PUT", key: bench.keys.probe });
+      const store = await bench.open({ skipBackendProof: false });
+      expect(await failure(store.append(event(0)))).toMatchObject({ code });
+      bench.heal();
+      expect(bench.names()).toEqual([]);
+      expect(await store.append(event(1))).toMatchObject({ committed: true, seq: 0 });
+      await bench.expectEvents(1);
+    },
+  );
 
   it("is done once for a log, by whichever store appends first", async () => {
     setUp();
     for (const n of [0, 1, 2]) await (await bench.open({ skipBackendProof: false })).append(event(n));
-    expect(emulator.requests.filter(({ key, method }) => key === bench.keys.probe && method === "PUT").map(({ status }) => status)).toEqual([200, 412]);
+    expect(
+      emulator.requests
+        .filter(({ key, method }) => key === bench.keys.probe && method === "PUT")
+        .map(({ status }) => status),
+    ).toEqual([200, 412]);
     await bench.expectEvents(0, 1, 2);
   });
 
@@ -156,7 +167,11 @@ describe("the backend's proof", () => {
     try {
       bench = new FaultBench(unsafe);
       const store = await bench.open({ skipBackendProof: false });
-      for (const append of [() => store.append(event(0)), () => store.appendWithRetry(event(0)), () => store.appendBatch([event(0), event(1)])]) {
+      for (const append of [
+        () => store.append(event(0)),
+        () => store.appendWithRetry(event(0)),
+        () => store.appendBatch([event(0), event(1)]),
+      ]) {
         const error = await failure(append());
         expect(error).toMatchObject({ code: "UNSAFE_BACKEND", facts: { key: bench.keys.probe } });
         expect(error.hint).toContain("conditional writes");
@@ -172,7 +187,8 @@ describe("the backend's proof", () => {
     setUp();
     const store = await bench.open({
       skipBackendProof: false,
-      between: (objects) => overriding(objects, { get: async (key, options) => withoutMetadata(await objects.get(key, options)) }),
+      between: (objects) =>
+        overriding(objects, { get: async (key, options) => withoutMetadata(await objects.get(key, options)) }),
     });
     expect(await failure(store.append(event(0)))).toMatchObject({ code: "UNSAFE_BACKEND" });
     expect(bench.names()).toEqual(["_probe.json"]);

@@ -31,7 +31,11 @@ async function leaveUnknown(store: EventStore, fault: Fault): Promise<CommitUnkn
   bench.faultOnEvents(fault, { count: Infinity });
   const error = await failure(store.append(event(1)));
   bench.heal();
-  expect(error).toMatchObject({ code: "COMMIT_UNKNOWN", action: "conflict", facts: { key: bench.keys.event(1), seq: 1 } });
+  expect(error).toMatchObject({
+    code: "COMMIT_UNKNOWN",
+    action: "conflict",
+    facts: { key: bench.keys.event(1), seq: 1 },
+  });
   if (!(error instanceof CommitUnknownError)) throw error;
   expect(error.seq).toBe(1);
   expect(error.eventHash).toMatch(/^[0-9a-f]{64}$/);
@@ -40,67 +44,74 @@ async function leaveUnknown(store: EventStore, fault: Fault): Promise<CommitUnkn
 
 for (const [fate, faults] of Object.entries(UNTOLD)) {
   const persisted = fate === "persisted";
-  describe.each(faults.map((fault) => [fault.name, fault] as const))(`an event put that is untold and ${fate}: %s`, (_, fault) => {
-    it("once: the append goes on and commits once, in its place", async () => {
-      const store = await begin({}, fault);
-      bench.faultOnEvents(fault);
-      expect(await store.append(event(1))).toMatchObject({ committed: true, seq: 1 });
-      bench.heal();
-      expect(await (await bench.open()).append(event(2))).toMatchObject({ committed: true, seq: 2 });
-      await bench.expectEvents(0, 1, 2);
-      emulator.releaseLate();
-      await bench.expectEvents(0, 1, 2);
-    });
+  describe.each(faults.map((fault) => [fault.name, fault] as const))(
+    `an event put that is untold and ${fate}: %s`,
+    (_, fault) => {
+      it("once: the append goes on and commits once, in its place", async () => {
+        const store = await begin({}, fault);
+        bench.faultOnEvents(fault);
+        expect(await store.append(event(1))).toMatchObject({ committed: true, seq: 1 });
+        bench.heal();
+        expect(await (await bench.open()).append(event(2))).toMatchObject({ committed: true, seq: 2 });
+        await bench.expectEvents(0, 1, 2);
+        emulator.releaseLate();
+        await bench.expectEvents(0, 1, 2);
+      });
 
-    it("once, with an expectation: its own write is no conflict", async () => {
-      const store = await begin({}, fault);
-      bench.faultOnEvents(fault);
-      const expectedPrevHash = await store.getLastHash();
-      expect(await store.append(event(1), { expectedPrevHash })).toMatchObject({ committed: true, seq: 1, prevHash: expectedPrevHash });
-      bench.heal();
-      await bench.expectEvents(0, 1);
-    });
+      it("once, with an expectation: its own write is no conflict", async () => {
+        const store = await begin({}, fault);
+        bench.faultOnEvents(fault);
+        const expectedPrevHash = await store.getLastHash();
+        expect(await store.append(event(1), { expectedPrevHash })).toMatchObject({
+          committed: true,
+          seq: 1,
+          prevHash: expectedPrevHash,
+        });
+        bench.heal();
+        await bench.expectEvents(0, 1);
+      });
 
-    it("to the deadline, then the same event again: the first is settled before the second is written", async () => {
-      const store = await begin(briefly(fault), fault);
-      const { eventHash } = await leaveUnknown(store, fault);
-      expect(await store.append(event(1))).toMatchObject({ committed: true, seq: 2, prevHash: eventHash });
-      await bench.expectEvents(0, 1, 1);
-      emulator.releaseLate();
-      await bench.expectEvents(0, 1, 1);
-    });
+      it("to the deadline, then the same event again: the first is settled before the second is written", async () => {
+        const store = await begin(briefly(fault), fault);
+        const { eventHash } = await leaveUnknown(store, fault);
+        expect(await store.append(event(1))).toMatchObject({ committed: true, seq: 2, prevHash: eventHash });
+        await bench.expectEvents(0, 1, 1);
+        emulator.releaseLate();
+        await bench.expectEvents(0, 1, 1);
+      });
 
-    it("to the deadline, then another event", async () => {
-      const store = await begin(briefly(fault), fault);
-      const { eventHash } = await leaveUnknown(store, fault);
-      expect(await store.append(event(2))).toMatchObject({ committed: true, seq: 2, prevHash: eventHash });
-      await bench.expectEvents(0, 1, 2);
-      emulator.releaseLate();
-      await bench.expectEvents(0, 1, 2);
-    });
+      it("to the deadline, then another event", async () => {
+        const store = await begin(briefly(fault), fault);
+        const { eventHash } = await leaveUnknown(store, fault);
+        expect(await store.append(event(2))).toMatchObject({ committed: true, seq: 2, prevHash: eventHash });
+        await bench.expectEvents(0, 1, 2);
+        emulator.releaseLate();
+        await bench.expectEvents(0, 1, 2);
+      });
 
-    it("to the deadline, then settled", async () => {
-      const store = await begin(briefly(fault), fault);
-      const { seq, eventHash } = await leaveUnknown(store, fault);
-      expect(await store.settle()).toEqual({ committed: true, seq, eventHash });
-      expect(await store.settle()).toBeNull();
-      emulator.releaseLate();
-      await bench.expectEvents(0, 1);
-    });
+      it("to the deadline, then settled", async () => {
+        const store = await begin(briefly(fault), fault);
+        const { seq, eventHash } = await leaveUnknown(store, fault);
+        expect(await store.settle()).toEqual({ committed: true, seq, eventHash });
+        expect(await store.settle()).toBeNull();
+        emulator.releaseLate();
+        await bench.expectEvents(0, 1);
+      });
 
-    it("to the deadline, then a new store: the event is there once or never", async () => {
-      const store = await begin(briefly(fault), fault);
-      const { seq, eventHash } = await leaveUnknown(store, fault);
-      const next = await bench.open();
-      expect(await next.append(event(2))).toMatchObject({ committed: true, seq: persisted ? 2 : 1 });
-      await bench.expectEvents(...(persisted ? [0, 1, 2] : [0, 2]));
-      emulator.releaseLate();
-      // The old store was only slow, not dead: it finds out what became of its append, and goes on behind the other's.
-      expect(await store.settle()).toEqual({ committed: persisted, seq, eventHash });
-      expect(await store.append(event(3))).toMatchObject({ committed: true, seq: persisted ? 3 : 2 });
-      await bench.expectEvents(...(persisted ? [0, 1, 2, 3] : [0, 2, 3]));
-    });
-  });
+      it("to the deadline, then a new store: the event is there once or never", async () => {
+        const store = await begin(briefly(fault), fault);
+        const { seq, eventHash } = await leaveUnknown(store, fault);
+        const next = await bench.open();
+        expect(await next.append(event(2))).toMatchObject({ committed: true, seq: persisted ? 2 : 1 });
+        await bench.expectEvents(...(persisted ? [0, 1, 2] : [0, 2]));
+        emulator.releaseLate();
+        // The old store was only slow, not dead: it finds out what became of its append, and goes on behind the other's.
+        expect(await store.settle()).toEqual({ committed: persisted, seq, eventHash });
+        expect(await store.append(event(3))).toMatchObject({ committed: true, seq: persisted ? 3 : 2 });
+        await bench.expectEvents(...(persisted ? [0, 1, 2, 3] : [0, 2, 3]));
+      });
+    },
+  );
 }
 
 describe("an event put that is applied after its client gave up", () => {
@@ -125,39 +136,49 @@ describe("an event put that is applied after its client gave up", () => {
   });
 });
 
-describe.each(REFUSALS.map(([fault, code]) => [fault.name, fault, code] as const))("an event put that is refused: %s", (_, fault, code) => {
-  it("at once: not committed, nothing written, nothing left open", async () => {
-    const store = await begin();
-    bench.faultOnEvents(fault);
-    const error = await failure(store.append(event(1)));
-    bench.heal();
-    expect(error).toBeInstanceOf(BackendError);
-    expect(error).toMatchObject({ code, facts: { bucket: "events", key: bench.keys.event(1), operation: "PUT" } });
-    await bench.expectEvents(0);
-    expect(await store.settle()).toBeNull();
-    expect(await store.append(event(2))).toMatchObject({ committed: true, seq: 1 });
-    await bench.expectEvents(0, 2);
-  });
+describe.each(REFUSALS.map(([fault, code]) => [fault.name, fault, code] as const))(
+  "an event put that is refused: %s",
+  (_, fault, code) => {
+    it("at once: not committed, nothing written, nothing left open", async () => {
+      const store = await begin();
+      bench.faultOnEvents(fault);
+      const error = await failure(store.append(event(1)));
+      bench.heal();
+      expect(error).toBeInstanceOf(BackendError);
+      expect(error).toMatchObject({ code, facts: { bucket: "events", key: bench.keys.event(1), operation: "PUT" } });
+      await bench.expectEvents(0);
+      expect(await store.settle()).toBeNull();
+      expect(await store.append(event(2))).toMatchObject({ committed: true, seq: 1 });
+      await bench.expectEvents(0, 2);
+    });
 
-  it.each([
-    ["not persisted", FAULTS.internalError],
-    ["persisted", FAULTS.internalErrorAfterCommit],
-  ] as const)("after a try without an answer that was %s: unknown, until the refusals end", async (fate, untold) => {
-    const store = await begin(SHORT);
-    bench.faultOnEvents(untold);
-    bench.faultOnEvents(fault, { count: 3 });
-    const error = await failure(store.append(event(1)));
-    expect(error).toMatchObject({ code: "COMMIT_UNKNOWN", facts: { seq: 1 }, cause: { code } });
-    // Whoever appends meanwhile is told of the open one, and writes nothing.
-    const another = await failure(store.append(event(2)));
-    expect(another).toMatchObject({ code: "COMMIT_UNKNOWN", facts: { seq: 1, hash: error.facts.hash }, cause: { code } });
-    expect(await failure(store.settle())).toMatchObject({ code: "COMMIT_UNKNOWN", facts: { seq: 1, hash: error.facts.hash } });
-    bench.heal();
-    await bench.expectEvents(...(fate === "persisted" ? [0, 1] : [0]));
-    expect(await store.append(event(3))).toMatchObject({ committed: true, seq: 2 });
-    await bench.expectEvents(0, 1, 3);
-  });
-});
+    it.each([
+      ["not persisted", FAULTS.internalError],
+      ["persisted", FAULTS.internalErrorAfterCommit],
+    ] as const)("after a try without an answer that was %s: unknown, until the refusals end", async (fate, untold) => {
+      const store = await begin(SHORT);
+      bench.faultOnEvents(untold);
+      bench.faultOnEvents(fault, { count: 3 });
+      const error = await failure(store.append(event(1)));
+      expect(error).toMatchObject({ code: "COMMIT_UNKNOWN", facts: { seq: 1 }, cause: { code } });
+      // Whoever appends meanwhile is told of the open one, and writes nothing.
+      const another = await failure(store.append(event(2)));
+      expect(another).toMatchObject({
+        code: "COMMIT_UNKNOWN",
+        facts: { seq: 1, hash: error.facts.hash },
+        cause: { code },
+      });
+      expect(await failure(store.settle())).toMatchObject({
+        code: "COMMIT_UNKNOWN",
+        facts: { seq: 1, hash: error.facts.hash },
+      });
+      bench.heal();
+      await bench.expectEvents(...(fate === "persisted" ? [0, 1] : [0]));
+      expect(await store.append(event(3))).toMatchObject({ committed: true, seq: 2 });
+      await bench.expectEvents(0, 1, 3);
+    });
+  },
+);
 
 describe("whose object it is", () => {
   it("a put that is delivered twice: its own 412 is no other's", async () => {
@@ -176,7 +197,10 @@ describe("whose object it is", () => {
     const first = await a.append(event(1));
     const second = await b.append(event(1));
     bench.heal();
-    expect([first, second]).toMatchObject([{ committed: true, seq: 1 }, { committed: true, seq: 2 }]);
+    expect([first, second]).toMatchObject([
+      { committed: true, seq: 1 },
+      { committed: true, seq: 2 },
+    ]);
     await bench.expectEvents(0, 1, 1);
   });
 
@@ -218,7 +242,11 @@ describe("whose object it is", () => {
 });
 
 describe("batches", () => {
-  it.each([...UNTOLD["not persisted"], ...UNTOLD.persisted].filter((fault) => !isSlow(fault)).map((fault) => [fault.name, fault] as const))("all or none, once: %s", async (_, fault) => {
+  it.each(
+    [...UNTOLD["not persisted"], ...UNTOLD.persisted]
+      .filter((fault) => !isSlow(fault))
+      .map((fault) => [fault.name, fault] as const),
+  )("all or none, once: %s", async (_, fault) => {
     const store = await begin({}, fault);
     bench.faultOnEvents(fault);
     const result = await store.appendBatch([event(1), event(2), event(3)]);
@@ -248,11 +276,16 @@ describe("what the server says about when", () => {
     bench.faultOnEvents(fault);
     expect(await store.append(event(1))).toMatchObject({ committed: true, seq: 1 });
     bench.heal();
-    expect(emulator.requests.filter(({ key }) => key === bench.keys.event(1)).map(({ operation }) => operation)).toEqual(["PUT", "PUT", "GET"]);
+    expect(
+      emulator.requests.filter(({ key }) => key === bench.keys.event(1)).map(({ operation }) => operation),
+    ).toEqual(["PUT", "PUT", "GET"]);
     await bench.expectEvents(0, 1);
   });
 
-  it.each([["503", FAULTS.slowDown(7)], ["429", FAULTS.tooManyRequests(7)]] as const)("%s with Retry-After is waited out", async (_, fault) => {
+  it.each([
+    ["503", FAULTS.slowDown(7)],
+    ["429", FAULTS.tooManyRequests(7)],
+  ] as const)("%s with Retry-After is waited out", async (_, fault) => {
     const runtime = (bench = new FaultBench(emulator)).runtime();
     const store = await bench.open({ runtime });
     bench.faultOnEvents(fault);
@@ -266,7 +299,11 @@ describe("what the server says about when", () => {
     const runtime = (bench = new FaultBench(emulator)).runtime();
     const store = await bench.open({ runtime, appendTimeoutMs: 5000 });
     bench.faultOnEvents(FAULTS.slowDown(7));
-    expect(await failure(store.append(event(0)))).toMatchObject({ code: "COMMIT_UNKNOWN", seq: 0, cause: { code: "UNAVAILABLE", facts: { status: 503 } } });
+    expect(await failure(store.append(event(0)))).toMatchObject({
+      code: "COMMIT_UNKNOWN",
+      seq: 0,
+      cause: { code: "UNAVAILABLE", facts: { status: 503 } },
+    });
     bench.heal();
     expect(runtime.sleeps).toEqual([]);
     await bench.expectEvents();

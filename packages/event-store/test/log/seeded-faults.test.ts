@@ -11,7 +11,7 @@ import { SeededRandom } from "./random.js";
  * seed again: RYNXS_TEST_SEED=n.
  */
 const given = process.env["RYNXS_TEST_SEED"];
-const SEEDS = given === undefined ? Array.from({ length: 80 }, (_, seed) => seed) : [Number(given)];
+const SEEDS = given === undefined ? Array.from({ length: 64 }, (_, seed) => seed) : [Number(given)];
 const WRITERS = 4;
 const APPENDS = 10;
 
@@ -126,7 +126,12 @@ class Actor {
 
   async #open(): Promise<EventStore> {
     const runtime = new QuickRuntime(this.#bench.newId, this.#random.next);
-    this.#store ??= await this.#bench.open({ runtime, useHead: this.#useHead, skipBackendProof: false, appendTimeoutMs: 4000 });
+    this.#store ??= await this.#bench.open({
+      runtime,
+      useHead: this.#useHead,
+      skipBackendProof: false,
+      appendTimeoutMs: 4000,
+    });
     return this.#store;
   }
 
@@ -149,8 +154,15 @@ describe("several writers and readers on a failing server", () => {
     const random = new SeededRandom(seed);
     const bench = new FaultBench(emulator);
     const key = new RegExp(`^${bench.prefix}/`);
-    for (let i = 0; i < 30; i++) bench.fault(random.pick(PUT_FAULTS), { method: "PUT", key, nth: 1 + random.below(12), count: 1 + random.below(3) });
-    for (let i = 0; i < 10; i++) bench.fault(random.pick(READ_FAULTS), { method: "GET", key, nth: 1 + random.below(20) });
+    for (let i = 0; i < 30; i++)
+      bench.fault(random.pick(PUT_FAULTS), {
+        method: "PUT",
+        key,
+        nth: 1 + random.below(12),
+        count: 1 + random.below(3),
+      });
+    for (let i = 0; i < 10; i++)
+      bench.fault(random.pick(READ_FAULTS), { method: "GET", key, nth: 1 + random.below(20) });
     const useHead = random.chance(0.5);
     const actor = (name: string): Actor => new Actor(bench, new SeededRandom(random.below(2 ** 32)), name, useHead);
     const writers = Array.from({ length: WRITERS }, (_, i) => actor(`writer ${String(i)}`));
@@ -160,7 +172,9 @@ describe("several writers and readers on a failing server", () => {
       const before = await bench.check();
       emulator.releaseLate();
       const after = await bench.check();
-      expect(after.length - before.length).toBeLessThanOrEqual(bench.history.appends.filter(({ outcome }) => outcome.kind === "unknown").length * 3);
+      expect(after.length - before.length).toBeLessThanOrEqual(
+        bench.history.appends.filter(({ outcome }) => outcome.kind === "unknown").length * 3,
+      );
     } catch (error) {
       throw new Error(`seed ${String(seed)} (RYNXS_TEST_SEED=${String(seed)} runs it alone)`, { cause: error });
     } finally {
@@ -168,7 +182,15 @@ describe("several writers and readers on a failing server", () => {
     }
   });
 
-  it.each(["COMMIT_UNKNOWN", "conflict", "expectation held", "ACCESS_DENIED", "ABORTED", "settled: committed", "settled: lost"])("met on the way: %s", (what) => {
+  it.each([
+    "COMMIT_UNKNOWN",
+    "conflict",
+    "expectation held",
+    "ACCESS_DENIED",
+    "ABORTED",
+    "settled: committed",
+    "settled: lost",
+  ])("met on the way: %s", (what) => {
     if (given === undefined) expect(met.get(what)).toBeGreaterThan(0);
     else expect(met.size).toBeGreaterThanOrEqual(0);
   });

@@ -27,7 +27,9 @@ describe("requests of an append in steady state", () => {
     await store.append(event(52), { expectedPrevHash: eventHash });
     await store.appendBatch([event(53), event(54)]);
     expect(asked()).toEqual([...numbers(53).map((n) => `PUT ${bench.keys.event(n + 1)}`)]);
-    expect(emulator.requests.every(({ headers, status }) => headers["if-none-match"] === "*" && status === 200)).toBe(true);
+    expect(emulator.requests.every(({ headers, status }) => headers["if-none-match"] === "*" && status === 200)).toBe(
+      true,
+    );
     await bench.expectEvents(...numbers(55));
   });
 
@@ -35,7 +37,13 @@ describe("requests of an append in steady state", () => {
     bench = new FaultBench(emulator);
     const store = await bench.open();
     for (const n of numbers(20)) await store.append(event(n));
-    expect(new Set(emulator.requests.flatMap(({ operation, headers }) => (operation === "PUT" ? [headers["x-amz-meta-put-id"]] : []))).size).toBe(20);
+    expect(
+      new Set(
+        emulator.requests.flatMap(({ operation, headers }) =>
+          operation === "PUT" ? [headers["x-amz-meta-put-id"]] : [],
+        ),
+      ).size,
+    ).toBe(20);
   });
 
   it("with a head: the same, and behind them at most one put of the head a second, forward only", async () => {
@@ -181,7 +189,10 @@ describe("an append that cannot get through", () => {
     const store = await bench.open({
       appendTimeoutMs: 300,
       between: (objects) =>
-        overriding(objects, { putIfAbsent: async (...args) => (reachable ? objects.putIfAbsent(...args) : { outcome: "unknown", sent: false, cause }) }),
+        overriding(objects, {
+          putIfAbsent: async (...args) =>
+            reachable ? objects.putIfAbsent(...args) : { outcome: "unknown", sent: false, cause },
+        }),
     });
     await store.append(event(0));
     reachable = false;
@@ -195,7 +206,11 @@ describe("an append that cannot get through", () => {
     reachable = false;
     abort.abort();
     const { facts } = await pending;
-    expect(await failure(store.append(event(3)))).toMatchObject({ code: "COMMIT_UNKNOWN", facts: { seq: 1, hash: facts.hash }, cause });
+    expect(await failure(store.append(event(3)))).toMatchObject({
+      code: "COMMIT_UNKNOWN",
+      facts: { seq: 1, hash: facts.hash },
+      cause,
+    });
     reachable = true;
     bench.heal();
     expect(await store.settle()).toMatchObject({ committed: true, seq: 1 });

@@ -6,7 +6,7 @@ import { formatPath } from "./strict.js";
 import { quote } from "./strings.js";
 
 /** Writers refuse deeper values; `payload` and `meta` are level 1. */
-export const MAX_WRITE_DEPTH = 128;
+const MAX_WRITE_DEPTH = 128;
 
 /** Python refuses to read integers of more digits (its int/str conversion limit). */
 const MAX_INTEGER_DIGITS = 4300;

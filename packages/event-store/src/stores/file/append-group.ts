@@ -19,7 +19,8 @@ export class WaitingAppend {
     this.#job = job;
     this.#resolve = resolve;
     this.#reject = reject;
-    job.signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (job.signal?.aborted) this.#onAbort();
+    else job.signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
   /** Its turn has come: its records behind `head`; null when it is refused, which its neighbours do not mind. */

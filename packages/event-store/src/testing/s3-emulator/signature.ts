@@ -14,7 +14,7 @@ export interface Credentials {
 }
 
 /** The server refuses what was signed more than 15 minutes before or after its own time. */
-export const MAX_SKEW_MS: number = 15 * 60 * 1000;
+const MAX_SKEW_MS: number = 15 * 60 * 1000;
 
 const ALGORITHM = "AWS4-HMAC-SHA256";
 

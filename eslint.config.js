@@ -38,7 +38,9 @@ export default defineConfig(
       "@typescript-eslint/consistent-type-imports": "error",
       "@typescript-eslint/explicit-module-boundary-types": "error",
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      "@typescript-eslint/no-unused-vars": ["error", { varsIgnorePattern: "^_$", argsIgnorePattern: "^_" }],
       // isolatedDeclarations asks for types that could be inferred.
+      "@typescript-eslint/consistent-generic-constructors": "off",
       "@typescript-eslint/no-inferrable-types": "off",
       // Strings are spread by code point on purpose: that is the order of keys in canonical JSON.
       "@typescript-eslint/no-misused-spread": "off",

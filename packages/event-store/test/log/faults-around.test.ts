@@ -254,11 +254,15 @@ describe.each(
   });
 });
 
-it("when nobody can say whose object it is, the append is unknown, and settled later", async () => {
+it.each([
+  ["after a lost answer", FAULTS.dropAnswer],
+  // A first 412 says no more than a later one: the put can have been delivered twice.
+  ["after a put that was delivered twice", FAULTS.twice],
+])("when nobody can say whose object it is, the append is unknown, and settled later: %s", async (_, fault) => {
   setUp();
   const store = await bench.open();
   await store.append(event(0));
-  bench.faultOnEvents(FAULTS.dropAnswer);
+  bench.faultOnEvents(fault);
   bench.fault(FAULTS.accessDenied, { operation: "GET", key: bench.keys.event(1) });
   const error = await failure(store.append(event(1)));
   bench.heal();

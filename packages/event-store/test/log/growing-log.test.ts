@@ -6,8 +6,8 @@ import { overriding } from "./overriding.js";
 
 const event = (n: number): NewEvent => ({ type: "T", aggregateId: "a", payload: { n } });
 
-/** Reads from `fromSeq` a log of `before` records that grows to `after` right behind the read's first LIST. */
-async function readWhileItGrows(before: number, after: number, fromSeq: number, batch = 1) {
+/** Reads from `fromSeq` a log of `before` records that grows to `after` right behind the read's LIST number `nth`. */
+async function readWhileItGrows(before: number, after: number, fromSeq: number, { batch = 1, nth = 1 } = {}) {
   const { bucket } = memoryObjects();
   const writer = await S3EventStore.open({ objects: memoryObjects({ bucket }) });
   const grow = async (from: number, to: number): Promise<void> => {
@@ -21,7 +21,7 @@ async function readWhileItGrows(before: number, after: number, fromSeq: number, 
   const objects = overriding(inner, {
     list: async (options) => {
       const page = await inner.list(options);
-      if (++lists === 1) await grow(before, after);
+      if (++lists === nth) await grow(before, after);
       return page;
     },
   });
@@ -41,7 +41,7 @@ describe("a read from beyond the end, while the log grows past it", () => {
     ["an empty log, batches", 0, 9, 5, 4],
     ["just past the end", 4, 9, 5, 1],
   ])("gives no record before fromSeq, and names its anchor: %s", async (_, before, after, fromSeq, batch) => {
-    const { seqs, anchors, anchorHash } = await readWhileItGrows(before, after, fromSeq, batch);
+    const { seqs, anchors, anchorHash } = await readWhileItGrows(before, after, fromSeq, { batch });
     expect(seqs).toEqual([5, 6, 7, 8]);
     expect(anchors).toEqual([{ seq: 4, hash: anchorHash, source: "record" }]);
   });
@@ -52,5 +52,12 @@ describe("a read from beyond the end, while the log grows past it", () => {
     [0, 5],
   ])("grown from %i to %i, not beyond fromSeq 5: nothing, and no verdict", async (before, after) => {
     expect((await readWhileItGrows(before, after, 5)).seqs).toEqual([]);
+  });
+
+  it.each([0, 2, 4])("whenever it grows, from %i records: all or nothing, and no verdict", async (before) => {
+    for (const nth of [1, 2, 3, 4]) {
+      const { seqs } = await readWhileItGrows(before, 9, 5, { nth });
+      expect([[], [5, 6, 7, 8]]).toContainEqual(seqs);
+    }
   });
 });

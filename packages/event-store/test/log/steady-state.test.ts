@@ -14,6 +14,8 @@ afterEach(() => bench.close());
 afterAll(() => emulator.close());
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
+const storedSeq = (): number | undefined =>
+  parseHead(emulator.objects("events").get(bench.keys.head)?.body ?? Buffer.alloc(0))?.seq;
 const asked = (): string[] => emulator.requests.map(({ operation, key }) => `${operation} ${key}`);
 
 describe("requests of an append in steady state", () => {
@@ -59,14 +61,32 @@ describe("requests of an append in steady state", () => {
     runtime.advance(1000);
     await bench.arrived(({ key, status }) => key === bench.keys.head && status === 200);
     expect(asked().slice(100)).toEqual([`PUT ${bench.keys.head}`]);
-    expect(parseHead(emulator.objects("events").get(bench.keys.head)?.body ?? Buffer.alloc(0))?.seq).toBe(100);
+    expect(storedSeq()).toBe(100);
     expect(emulator.requests.at(-1)?.headers["if-match"]).toBeDefined();
 
     await store.append(event(101));
     await store.close();
     expect(asked().slice(101)).toEqual([`PUT ${bench.keys.event(101)}`, `PUT ${bench.keys.head}`]);
-    expect(parseHead(emulator.objects("events").get(bench.keys.head)?.body ?? Buffer.alloc(0))?.seq).toBe(101);
+    expect(storedSeq()).toBe(101);
     await bench.expectEvents(...numbers(102));
+  });
+
+  it("a head that another store has moved on is left as it is", async () => {
+    bench = new FaultBench(emulator);
+    const runtime = new StandingRuntime(bench.newId);
+    const [slow, other] = [await bench.open({ useHead: true, runtime }), await bench.open({ useHead: true })];
+    await slow.append(event(0));
+    await bench.arrived(({ key, status }) => key === bench.keys.head && status === 200);
+    await slow.append(event(1));
+    for (const n of [2, 3]) await other.append(event(n));
+    await other.close();
+    expect(storedSeq()).toBe(3);
+    emulator.requests.length = 0;
+    runtime.advance(1000);
+    await slow.close();
+    expect(asked()).toContain(`PUT ${bench.keys.head}`);
+    expect(storedSeq()).toBe(3);
+    await bench.expectEvents(0, 1, 2, 3);
   });
 
   it("appends called at once: never two puts on their way", async () => {
@@ -97,11 +117,13 @@ describe("an append that is aborted", () => {
     await store.append(event(0));
     bench.faultOnEvents(FAULTS.slow(20));
     const abort = new AbortController();
-    const first = store.append(event(1));
+    let firstEnded = false;
+    const first = store.append(event(1)).finally(() => (firstEnded = true));
     const second = failure(store.append(event(2), { signal: abort.signal }));
     const third = store.append(event(3));
     abort.abort();
     expect(await second).toMatchObject({ code: "ABORTED" });
+    expect(firstEnded).toBe(false);
     expect([await first, await third]).toMatchObject([{ seq: 1 }, { seq: 2 }]);
     bench.heal();
     expect(await store.settle()).toBeNull();

@@ -68,7 +68,7 @@ export class AppendGroup {
   static take(waiting: WaitingAppend[], head: Head): AppendGroup {
     const accepted: Accepted[] = [];
     let end = head;
-    for (let bytes = 0; bytes < GROUP_BYTES; ) {
+    for (let bytes = 0; bytes < GROUP_BYTES;) {
       const append = waiting.shift();
       if (append === undefined) break;
       const records = append.begin(end);
@@ -92,7 +92,8 @@ export class AppendGroup {
   /** Each append is told of its own record. */
   leaveUnknown(cause: EventStoreError): void {
     const { facts } = cause;
-    for (const { append, last } of this.#accepted) append.reject(new CommitUnknownError(last.seq, last.eventHash, { facts, cause }));
+    for (const { append, last } of this.#accepted)
+      append.reject(new CommitUnknownError(last.seq, last.eventHash, { facts, cause }));
   }
 }
 

@@ -41,19 +41,18 @@ export async function writeBatchMark({ batch, directory }: LogFiles, mark: Batch
   const { end, first, firstLength, id, start } = mark;
   const text = JSON.stringify({ end, first, firstLength, id, start });
   const line = `${sumOf(text)} ${text}`.padEnd(LENGTH - 1) + "\n";
-  let created = false;
-  const file = await open(batch, "r+").catch((error: unknown) => {
-    if (errnoOf(error) !== "ENOENT") throw error;
-    created = true;
-    return open(batch, "w", 0o640);
+  const existing = await open(batch, "r+").catch((error: unknown) => {
+    if (errnoOf(error) === "ENOENT") return null;
+    throw error;
   });
+  const file = existing ?? (await open(batch, "w", 0o640));
   try {
     await file.write(Buffer.from(line), 0, LENGTH, 0);
     await io.sync(file);
   } finally {
     await file.close();
   }
-  if (created) await syncDirectory(directory);
+  if (existing === null) await syncDirectory(directory);
 }
 
 /** The latest mark; null when there is none. One that was half written is none: its batch never began. */

@@ -32,7 +32,10 @@ export async function openForReading(path: string): Promise<FileHandle | null> {
 }
 
 /** An error of the operating system as one of ours; others as they are. */
-export function asStoreError(error: unknown, at: { readonly file: string; readonly operation: string }): EventStoreError {
+export function asStoreError(
+  error: unknown,
+  at: { readonly file: string; readonly operation: string },
+): EventStoreError {
   return error instanceof EventStoreError ? error : ioError(error, at);
 }
 
@@ -52,10 +55,15 @@ export async function readAt(file: FileHandle, position: number, length: number)
  * The non-blank lines in [start, end), a chunk's worth at a time. A line beyond the size of a record ends the walk: it is
  * handed out cut, which no reader accepts.
  */
-export async function* readLines(file: FileHandle, start: number, end: number, chunkBytes: number = CHUNK): AsyncGenerator<StoredLine[]> {
+export async function* readLines(
+  file: FileHandle,
+  start: number,
+  end: number,
+  chunkBytes: number = CHUNK,
+): AsyncGenerator<StoredLine[]> {
   let rest: Buffer = Buffer.alloc(0);
   let restStart = start;
-  for (let position = start; position < end; ) {
+  for (let position = start; position < end;) {
     const chunk = await readAt(file, position, Math.min(Math.max(chunkBytes, rest.length), end - position));
     if (chunk.length === 0) break;
     position += chunk.length;
@@ -110,7 +118,7 @@ export async function lastLineBefore(file: FileHandle, end: number): Promise<Sto
 
 /** The last non-blank line of `bytes`; its start is certain only when it is not 0. */
 function lastLineIn(bytes: Buffer): StoredLine | null {
-  for (let end = bytes.length, terminated = false; end >= 0; ) {
+  for (let end = bytes.length, terminated = false; end >= 0;) {
     const start = end === 0 ? 0 : bytes.lastIndexOf(NEWLINE, end - 1) + 1;
     const line = bytes.subarray(start, end);
     if (!isBlank(line)) return { line, start, terminated };
@@ -123,7 +131,7 @@ function lastLineIn(bytes: Buffer): StoredLine | null {
 
 /** Where the line begins that reaches over `position`. */
 async function lineStartBefore(file: FileHandle, position: number): Promise<number> {
-  for (let start = position; start > 0; ) {
+  for (let start = position; start > 0;) {
     const from = Math.max(0, start - CHUNK);
     const newline = (await readAt(file, from, start - from)).lastIndexOf(NEWLINE);
     if (newline >= 0) return from + newline + 1;

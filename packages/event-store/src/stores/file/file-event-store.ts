@@ -36,9 +36,17 @@ export const FileEventStore = {
   /** Opens a log; it need not exist. @throws ConfigError; BackendError PATH_UNUSABLE */
   async open<E extends EventMap = AnyEvents>(options: FileEventStoreOptions): Promise<EventStore<E>> {
     const files = new LogFiles(options.path);
-    const { maxBytes, appendTimeoutMs = 30_000, onWarning = emitWarning, runtime = systemRuntime, io = systemIo } = options;
+    const {
+      maxBytes,
+      appendTimeoutMs = 30_000,
+      onWarning = emitWarning,
+      runtime = systemRuntime,
+      io = systemIo,
+    } = options;
     if (maxBytes !== undefined && !(Number.isSafeInteger(maxBytes) && maxBytes > 0)) {
-      throw new ConfigError(`maxBytes must be a positive integer, not ${String(maxBytes)}`, { hint: "leave it out to never rotate" });
+      throw new ConfigError(`maxBytes must be a positive integer, not ${String(maxBytes)}`, {
+        hint: "leave it out to never rotate",
+      });
     }
     await checkPath(files, options.mustExist ?? false);
     const source = new FileSource(files);

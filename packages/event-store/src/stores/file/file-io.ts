@@ -12,7 +12,7 @@ export interface FileIo {
 
 export const systemIo: FileIo = {
   append: async (file, bytes) => {
-    for (let written = 0; written < bytes.length; ) {
+    for (let written = 0; written < bytes.length;) {
       written += (await file.write(bytes, written, bytes.length - written)).bytesWritten;
     }
   },

@@ -42,7 +42,8 @@ export class FileSource implements RecordSource {
       for await (const lines of readLines(part.file, await offsetNear(part.file, seq, end), end)) {
         for (const { line, terminated } of lines) {
           const found = seqOf(line);
-          if (found === seq) return checkAlone(line, seq, { unterminated: !terminated, facts: { file: part.path } }).eventHash;
+          if (found === seq)
+            return checkAlone(line, seq, { unterminated: !terminated, facts: { file: part.path } }).eventHash;
           if (found !== null && found > seq) return null;
         }
       }
@@ -120,7 +121,10 @@ export class FileSource implements RecordSource {
       for await (const lines of readLines(part.file, position, end)) {
         for (const stored of lines) {
           try {
-            const record = walk.accept(stored.line, { unterminated: part.live && !stored.terminated, facts: { file: part.path } });
+            const record = walk.accept(stored.line, {
+              unterminated: part.live && !stored.terminated,
+              facts: { file: part.path },
+            });
             if (record) yield record;
             position = stored.start + stored.line.length + (stored.terminated ? 1 : 0);
           } catch (error) {
@@ -133,9 +137,13 @@ export class FileSource implements RecordSource {
       const seen = { end, size: (await part.file.stat()).size };
       if (unfinished === null && end >= seen.size) return;
       // Something unfinished stands at the end: a write under way, which is not of the log yet, or the trace of a dead writer.
-      const now = await this.#whileNobodyWrites(part.path, async () => ({ end: await this.#readableEnd(part), size: (await part.file.stat()).size }));
+      const now = await this.#whileNobodyWrites(part.path, async () => ({
+        end: await this.#readableEnd(part),
+        size: (await part.file.stat()).size,
+      }));
       if (now === null || now.size === position) return;
-      if (now.end === seen.end && now.size === seen.size) throw tornTail(walk.next, now.size - position, { file: part.path });
+      if (now.end === seen.end && now.size === seen.size)
+        throw tornTail(walk.next, now.size - position, { file: part.path });
       end = now.end;
     }
   }

@@ -206,8 +206,10 @@ export class FileWriter implements LogWriter {
     this.#open = null;
     try {
       const live = await this.#locked();
-      const some = live.place.inode === before.inode && group.records.some(({ eventHash }) => eventHash === live.head.hash);
-      if (!some && live.head.hash !== before.head.hash) return (await this.#context.source.hashOf(group.end.seq)) === group.end.hash;
+      const some =
+        live.place.inode === before.inode && group.records.some(({ eventHash }) => eventHash === live.head.hash);
+      if (!some && live.head.hash !== before.head.hash)
+        return (await this.#context.source.hashOf(group.end.seq)) === group.end.hash;
       if (some) await live.rewind(before);
       const outcome = await this.#write(live, group);
       if (outcome === "unknown") throw new Error("it failed again");

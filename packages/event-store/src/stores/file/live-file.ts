@@ -111,7 +111,10 @@ export class LiveFile {
     const index = ((await files.segments()).at(-1) ?? 0) + 1;
     // Before the rename, while the lock still keeps others from writing it too. A log is whole without it.
     await writeStoredHead(files, this.#head, index, io).catch((error: unknown) => {
-      onWarning({ code: "HEAD_NOT_WRITTEN", message: ioError(error, { file: files.head, operation: "write" }).message });
+      onWarning({
+        code: "HEAD_NOT_WRITTEN",
+        message: ioError(error, { file: files.head, operation: "write" }).message,
+      });
     });
     await rename(files.live, files.segment(index));
     await syncDirectory(files.directory);
@@ -169,7 +172,13 @@ async function openOrCreate({ live, directory }: LogFiles): Promise<FileHandle> 
 }
 
 /** Moves the unfinished bytes [from, size) at the end into a side file; the log goes on behind its last whole record. */
-async function setAside({ files, io, runtime, onWarning }: LiveFileContext, live: FileHandle, seq: number, from: number, size: number): Promise<void> {
+async function setAside(
+  { files, io, runtime, onWarning }: LiveFileContext,
+  live: FileHandle,
+  seq: number,
+  from: number,
+  size: number,
+): Promise<void> {
   const path = files.torn(seq, runtime.id());
   try {
     await writeFile(path, await readAt(live, from, size - from), { flag: "wx", mode: 0o640, flush: true });

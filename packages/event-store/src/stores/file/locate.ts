@@ -11,7 +11,7 @@ const SMALL = 64 * 1024;
  */
 export async function offsetNear(file: FileHandle, seq: number, end: number): Promise<number> {
   let low = 0;
-  for (let high = end; high - low > SMALL; ) {
+  for (let high = end; high - low > SMALL;) {
     const middle = low + Math.floor((high - low) / 2);
     const line = await firstLineFrom(file, middle, high);
     const found = line === null ? null : seqOf(line.line);

@@ -16,7 +16,10 @@ export class LogFiles {
   readonly #segmentName: RegExp;
 
   constructor(path: string) {
-    if (path === "" || path.includes("\0")) throw new ConfigError("the path of the log is empty or not a path", { hint: "give the path of a file, such as ./events.log" });
+    if (path === "" || path.includes("\0"))
+      throw new ConfigError("the path of the log is empty or not a path", {
+        hint: "give the path of a file, such as ./events.log",
+      });
     this.live = resolve(path);
     this.head = `${this.live}.head.json`;
     this.batch = `${this.live}.batch`;
@@ -37,7 +40,10 @@ export class LogFiles {
   async segments(): Promise<number[]> {
     try {
       const names = await readdir(this.directory);
-      return names.flatMap((name) => this.#segmentName.exec(name)?.[1] ?? []).map(Number).sort((a, b) => a - b);
+      return names
+        .flatMap((name) => this.#segmentName.exec(name)?.[1] ?? [])
+        .map(Number)
+        .sort((a, b) => a - b);
     } catch (error) {
       if (errnoOf(error) === "ENOENT") return [];
       throw ioError(error, { file: this.directory, operation: "list" });
@@ -61,6 +67,8 @@ function notAFile(path: string, isDirectory: boolean): BackendError {
   const what = isDirectory ? "a directory" : "no regular file";
   return new BackendError("PATH_UNUSABLE", `cannot use ${path} as a log: it is ${what}`, {
     facts: { file: path, operation: "open" },
-    hint: isDirectory ? `name a file in it, such as ${join(path, "events.log")}` : "name a regular file: a pipe or a device keeps nothing",
+    hint: isDirectory
+      ? `name a file in it, such as ${join(path, "events.log")}`
+      : "name a regular file: a pipe or a device keeps nothing",
   });
 }

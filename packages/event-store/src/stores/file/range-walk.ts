@@ -69,7 +69,8 @@ export class RangeWalk {
       this.#passed = seq;
       return true;
     }
-    if (seq > this.#target && this.#unreadable) checkAlone(this.#unreadable.line, this.#target, this.#unreadable.origin);
+    if (seq > this.#target && this.#unreadable)
+      checkAlone(this.#unreadable.line, this.#target, this.#unreadable.origin);
     return false;
   }
 }

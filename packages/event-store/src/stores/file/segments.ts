@@ -9,16 +9,24 @@ export async function openSegment(files: LogFiles, index: number): Promise<FileH
   const path = files.segment(index);
   const file = await openForReading(path);
   if (file !== null) return file;
-  throw new BackendError("PATH_UNUSABLE", `${path} is listed but cannot be opened: it was removed meanwhile, or is a link to nothing`, {
-    facts: { file: path, operation: "open", backendCode: "ENOENT" },
-    hint: "find out who removes segments of this log, then try again",
-  });
+  throw new BackendError(
+    "PATH_UNUSABLE",
+    `${path} is listed but cannot be opened: it was removed meanwhile, or is a link to nothing`,
+    {
+      facts: { file: path, operation: "open", backendCode: "ENOENT" },
+      hint: "find out who removes segments of this log, then try again",
+    },
+  );
 }
 
 /** Index of the rotated segment (of those given) that can hold record `seq`: the last that begins at or before it; null when none does. */
-export async function segmentHolding(files: LogFiles, segments: readonly number[], seq: number): Promise<number | null> {
+export async function segmentHolding(
+  files: LogFiles,
+  segments: readonly number[],
+  seq: number,
+): Promise<number | null> {
   let low = -1;
-  for (let high = segments.length; high - low > 1; ) {
+  for (let high = segments.length; high - low > 1;) {
     const middle = (low + high) >> 1;
     const file = await openSegment(files, segments[middle] ?? 0);
     try {

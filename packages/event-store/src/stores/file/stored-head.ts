@@ -37,7 +37,12 @@ export async function writeStoredHead(files: LogFiles, head: Head, segmentIndex:
  * A readable head that the log contradicts is evidence of a cut or rewritten tail. `stored` was read before `end` was looked
  * for: a log only grows.
  */
-export async function checkStoredHead(files: LogFiles, source: RecordSource, stored: Head | null, end: Head): Promise<void> {
+export async function checkStoredHead(
+  files: LogFiles,
+  source: RecordSource,
+  stored: Head | null,
+  end: Head,
+): Promise<void> {
   if (stored === null) return;
   const actual = stored.seq > end.seq ? null : stored.seq === end.seq ? end.hash : await source.hashOf(stored.seq);
   if (actual !== stored.hash) throw headContradiction(stored, end, actual, { file: files.head });

@@ -28,7 +28,7 @@ const FOREIGN_PARAMETERS = [
 
 /** Executes authenticated requests, each in one step, on buckets in memory. */
 export class S3Service {
-  readonly buckets = new Map<string, ObjectMap>();
+  readonly buckets: Map<string, ObjectMap> = new Map();
   readonly #quirks: Quirks;
   readonly #now: () => number;
   readonly #region: string | undefined;

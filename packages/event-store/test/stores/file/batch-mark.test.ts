@@ -21,11 +21,21 @@ describe("a batch that is cut off", () => {
     for (const end of ends.filter((end) => (end - start) % 7 === 0 || lines.some((line) => Math.abs(line - end) < 3))) {
       log.write(whole.subarray(0, end));
       const { events: good, error } = await store.verify();
-      expect([good, error?.code, error?.seq], `cut at ${end}`).toEqual(end === start ? [1, undefined, undefined] : [1, "TORN_TAIL", 1]);
+      expect([good, error?.code, error?.seq], `cut at ${end}`).toEqual(
+        end === start ? [1, undefined, undefined] : [1, "TORN_TAIL", 1],
+      );
       expect((await store.head()).seq, `cut at ${end}`).toBe(0);
       expect(await store.getEventHash(1), `cut at ${end}`).toBeNull();
     }
-    for (const end of [start + 20, lines[1]! - 1, lines[1]!, lines[2]! - 1, lines[2]!, lines[2]! + 7, whole.length - 1]) {
+    for (const end of [
+      start + 20,
+      lines[1]! - 1,
+      lines[1]!,
+      lines[2]! - 1,
+      lines[2]!,
+      lines[2]! + 7,
+      whole.length - 1,
+    ]) {
       const copy = new ScratchLog(undefined, whole.subarray(0, end));
       copy.write(log.bytes(".batch"), ".batch");
       await copy.with(async (other) => {
@@ -56,7 +66,10 @@ describe("a batch that is cut off", () => {
 
   it("a batch that is whole and was changed afterwards is evidence, and is not set aside", async () => {
     const { log, whole } = await logWithBatch(4);
-    for (const [from, to, code, seq] of [['"n":2', '"n":7', "HASH_MISMATCH", 2], ['"n":1', '"n":7', "HASH_MISMATCH", 1]] as const) {
+    for (const [from, to, code, seq] of [
+      ['"n":2', '"n":7', "HASH_MISMATCH", 2],
+      ['"n":1', '"n":7', "HASH_MISMATCH", 1],
+    ] as const) {
       const changed = Buffer.from(whole.toString().replace(from, to));
       log.write(changed);
       await log.with(async (store) => {
@@ -124,11 +137,14 @@ describe("the mark of a batch that did not happen", () => {
 
   it("means nothing for the next file after a rotation, nor when the segments were moved away", async () => {
     const log = new ScratchLog();
-    await log.with(async (store) => {
-      await store.appendBatch(events(0, 8));
-      await store.appendWithRetry(event(8));
-      await store.appendWithRetry(event(9));
-    }, { maxBytes: 1 });
+    await log.with(
+      async (store) => {
+        await store.appendBatch(events(0, 8));
+        await store.appendWithRetry(event(8));
+        await store.appendWithRetry(event(9));
+      },
+      { maxBytes: 1 },
+    );
     expect(log.suffixes()).toContain(".seg-000002");
     const { prevHash } = (await log.with((store) => collect(store)))[8]!;
     log.remove(".seg-000001");
@@ -140,7 +156,11 @@ describe("the mark of a batch that did not happen", () => {
 });
 
 describe("an unreadable mark file", () => {
-  it.each([["empty", ""], ["garbage", "x".repeat(256)], ["half written", null]])("%s: there is no mark", async (_what, content) => {
+  it.each([
+    ["empty", ""],
+    ["garbage", "x".repeat(256)],
+    ["half written", null],
+  ])("%s: there is no mark", async (_what, content) => {
     const { log } = await logWithBatch(3);
     log.write(content ?? log.bytes(".batch").subarray(0, 100), ".batch");
     await log.with(async (store) => {

@@ -11,7 +11,9 @@ async function expectAll(log: ScratchLog, writers: readonly WriterProcess[], tot
     expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: total }, (_, seq) => seq));
     for (const { name, acknowledged } of writers) {
       const own = events.filter(({ aggregateId }) => aggregateId === name);
-      expect(own.map(({ seq, eventHash, payload }) => ({ seq, hash: eventHash, n: payload["n"] }))).toEqual(acknowledged);
+      expect(own.map(({ seq, eventHash, payload }) => ({ seq, hash: eventHash, n: payload["n"] }))).toEqual(
+        acknowledged,
+      );
       expect(own.map(({ payload }) => payload["n"])).toEqual(own.map((_, n) => n));
     }
   });
@@ -25,14 +27,21 @@ describe("eight processes with fifty events each on one log", () => {
     ["with a rotation every few appends", { maxBytes: 4000 }],
     ["with batches, expectations and rotation", { mixed: true, maxBytes: 4000 }],
     ["with a rotation at every append", { maxBytes: 1 }],
-  ])("%s: 400 events, gapless and verified", async (_how, options) => {
-    const log = new ScratchLog();
-    const writers = Array.from({ length: 8 }, (_, i) => startWriter({ path: log.path, name: `writer-${i}`, count: 50, ...options }));
-    await Promise.all(writers.map((writer) => writer.succeeded()));
-    await expectAll(log, writers, 400);
-    if ("maxBytes" in options) expect(log.suffixes().filter((suffix) => suffix.startsWith(".seg-")).length).toBeGreaterThan(10);
-    expect(writers.map(({ errors }) => errors).join("")).toBe("");
-  }, 60_000);
+  ])(
+    "%s: 400 events, gapless and verified",
+    async (_how, options) => {
+      const log = new ScratchLog();
+      const writers = Array.from({ length: 8 }, (_, i) =>
+        startWriter({ path: log.path, name: `writer-${i}`, count: 50, ...options }),
+      );
+      await Promise.all(writers.map((writer) => writer.succeeded()));
+      await expectAll(log, writers, 400);
+      if ("maxBytes" in options)
+        expect(log.suffixes().filter((suffix) => suffix.startsWith(".seg-")).length).toBeGreaterThan(10);
+      expect(writers.map(({ errors }) => errors).join("")).toBe("");
+    },
+    60_000,
+  );
 });
 
 describe("a Python writer that locks the log file", () => {

@@ -57,7 +57,11 @@ describe("a log rotated by the Python system", () => {
     expect([seq, prevHash]).toEqual([100, golden.last_hash]);
     // The live file was over 300 bytes: it is segment 6 now, and the head says so.
     expect(readdirSync(join(path, "..")).sort()).toContain("events.log.seg-000006");
-    expect(JSON.parse(readFileSync(`${path}.head.json`, "utf8"))).toEqual({ last_hash: golden.last_hash, last_seq: 99, segment_index: 6 });
+    expect(JSON.parse(readFileSync(`${path}.head.json`, "utf8"))).toEqual({
+      last_hash: golden.last_hash,
+      last_seq: 99,
+      segment_index: 6,
+    });
     await store.close();
     expect((await (await FileEventStore.open({ path })).verify()).events).toBe(101);
   });
@@ -86,7 +90,9 @@ describe("a log rotated by the Python system", () => {
     store = await FileEventStore.open({ path });
     const report = await store.verify();
     expect(report.error).toMatchObject({ code: "HEAD_CONTRADICTS_LOG", seq: report.events });
-    await expect(store.appendWithRetry({ type: "T", aggregateId: "a" })).rejects.toMatchObject({ code: "HEAD_CONTRADICTS_LOG" });
+    await expect(store.appendWithRetry({ type: "T", aggregateId: "a" })).rejects.toMatchObject({
+      code: "HEAD_CONTRADICTS_LOG",
+    });
     await expect(store.head()).rejects.toMatchObject({ code: "HEAD_CONTRADICTS_LOG" });
     await store.resetHead();
     expect((await store.appendWithRetry({ type: "T", aggregateId: "a" })).seq).toBe(report.events);
@@ -104,8 +110,16 @@ describe("a log whose oldest segments are gone", () => {
     expect((await store.verify()).error).toMatchObject({ code: "GAP", seq: 0, actual: 60 });
     const anchor = { seq: 59, hash: golden.first_prev_hash };
     const report = await store.verify({ anchor });
-    expect([report.valid, report.events, report.head, report.anchor]).toEqual([true, 40, { seq: 99, hash: golden.last_hash }, { ...anchor, source: "caller" }]);
-    expect((await store.verify({ anchor: { seq: 59, hash: "e".repeat(64) } })).error).toMatchObject({ code: "CHAIN_BROKEN", seq: 60 });
+    expect([report.valid, report.events, report.head, report.anchor]).toEqual([
+      true,
+      40,
+      { seq: 99, hash: golden.last_hash },
+      { ...anchor, source: "caller" },
+    ]);
+    expect((await store.verify({ anchor: { seq: 59, hash: "e".repeat(64) } })).error).toMatchObject({
+      code: "CHAIN_BROKEN",
+      seq: 60,
+    });
     expect((await store.appendWithRetry({ type: "T", aggregateId: "a" })).seq).toBe(100);
   });
 });

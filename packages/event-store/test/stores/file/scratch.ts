@@ -1,4 +1,13 @@
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { afterAll } from "vitest";
@@ -34,7 +43,11 @@ export class ScratchLog {
 
   /** A store on it, closed at the end of the file's tests. */
   async open(options: Partial<FileEventStoreOptions> = {}): Promise<EventStore> {
-    const store = await FileEventStore.open({ path: this.path, onWarning: (warning) => this.warnings.push(warning), ...options });
+    const store = await FileEventStore.open({
+      path: this.path,
+      onWarning: (warning) => this.warnings.push(warning),
+      ...options,
+    });
     stores.push(store);
     return store;
   }
@@ -75,12 +88,16 @@ export class ScratchLog {
 
   /** Names of the log's files behind `events.log`. */
   suffixes(): string[] {
-    return readdirSync(dirname(this.path)).map((name) => name.slice(basename(this.path).length)).sort();
+    return readdirSync(dirname(this.path))
+      .map((name) => name.slice(basename(this.path).length))
+      .sort();
   }
 
   /** Contents of the side files. */
   asides(): Buffer[] {
-    return this.suffixes().filter((suffix) => suffix.startsWith(".torn-")).map((suffix) => this.bytes(suffix));
+    return this.suffixes()
+      .filter((suffix) => suffix.startsWith(".torn-"))
+      .map((suffix) => this.bytes(suffix));
   }
 }
 
@@ -90,6 +107,13 @@ export function event(n: number, size = 0): NewEvent {
 
 export function events(from: number, count: number, size = 0): NewEvent[] {
   return Array.from({ length: count }, (_, i) => event(from + i, size));
+}
+
+/** Reads to the end and says how many there were. */
+export async function count(records: AsyncIterable<unknown>): Promise<number> {
+  let found = 0;
+  for await (const record of records) if (record !== undefined) found++;
+  return found;
 }
 
 export async function collect(store: EventStore, options?: ReadOptions): Promise<RecordedEvent[]> {
@@ -115,7 +139,7 @@ export async function verdict(store: EventStore): Promise<Verdict> {
   const walk = async (records: AsyncIterable<unknown>): Promise<Verdict> => {
     let good = 0;
     try {
-      for await (const _ of records) good++;
+      for await (const record of records) if (record !== undefined) good++;
       return { good, code: undefined, seq: undefined };
     } catch (error) {
       const { code, facts } = error as EventStoreError;
@@ -127,7 +151,8 @@ export async function verdict(store: EventStore): Promise<Verdict> {
   const { events: good, error } = await store.verify();
   const verified = { good, code: error?.code, seq: error?.seq };
   for (const other of [records, verified]) {
-    if (JSON.stringify(other) !== JSON.stringify(read)) throw new Error(`read says ${JSON.stringify(read)}, but another way ${JSON.stringify(other)}`);
+    if (JSON.stringify(other) !== JSON.stringify(read))
+      throw new Error(`read says ${JSON.stringify(read)}, but another way ${JSON.stringify(other)}`);
   }
   return read;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { event, events, numbers, refusal, ScratchLog, verdict } from "./scratch.js";
+import { count, event, events, numbers, refusal, ScratchLog, verdict } from "./scratch.js";
 
 /** A log of `count` records and its bytes. */
 async function logOf(count: number): Promise<{ log: ScratchLog; whole: Buffer; lastStart: number }> {
@@ -81,9 +81,12 @@ describe("a last line that is cut off", () => {
 
   it("behind rotated segments is set aside, and the log goes on behind them", async () => {
     const log = new ScratchLog();
-    await log.with(async (store) => {
-      for (let n = 0; n < 3; n++) await store.appendWithRetry(event(n));
-    }, { maxBytes: 1 });
+    await log.with(
+      async (store) => {
+        for (let n = 0; n < 3; n++) await store.appendWithRetry(event(n));
+      },
+      { maxBytes: 1 },
+    );
     const last = log.bytes();
     log.cut(100);
     await log.with(async (store) => {
@@ -99,7 +102,7 @@ describe("a last line that is cut off", () => {
     log.cut(whole.length - 5);
     const store = await log.open();
     for (const fromSeq of [0, 1, 3, 4, 5, 100]) {
-      const error = await refusal((async () => { for await (const _ of store.read({ fromSeq })); })());
+      const error = await refusal(count(store.read({ fromSeq })));
       expect([error.code, error.facts.seq], `from ${fromSeq}`).toEqual(["TORN_TAIL", 4]);
     }
   });
@@ -108,8 +111,16 @@ describe("a last line that is cut off", () => {
 describe("zeros at the end, as a crash of the machine leaves them", () => {
   it.each([
     ["behind the last record", (whole: Buffer) => Buffer.concat([whole, Buffer.alloc(4096)]), 3],
-    ["in the middle of the last record", (whole: Buffer) => Buffer.concat([whole.subarray(0, -50), Buffer.alloc(50)]), 2],
-    ["instead of the last record", (whole: Buffer, lastStart: number) => Buffer.concat([whole.subarray(0, lastStart), Buffer.alloc(200)]), 2],
+    [
+      "in the middle of the last record",
+      (whole: Buffer) => Buffer.concat([whole.subarray(0, -50), Buffer.alloc(50)]),
+      2,
+    ],
+    [
+      "instead of the last record",
+      (whole: Buffer, lastStart: number) => Buffer.concat([whole.subarray(0, lastStart), Buffer.alloc(200)]),
+      2,
+    ],
     ["instead of the whole log", () => Buffer.alloc(5000), 0],
   ])("%s are torn and set aside", async (_where, damage, seq) => {
     const { whole, lastStart } = await logOf(3);
@@ -121,7 +132,9 @@ describe("zeros at the end, as a crash of the machine leaves them", () => {
       expect((await store.verify()).valid).toBe(true);
     });
     const [aside] = log.asides();
-    expect(Buffer.concat([log.bytes().subarray(0, before.length - (aside?.length ?? 0)), aside ?? Buffer.alloc(0)])).toEqual(before);
+    expect(
+      Buffer.concat([log.bytes().subarray(0, before.length - (aside?.length ?? 0)), aside ?? Buffer.alloc(0)]),
+    ).toEqual(before);
   });
 });
 
@@ -136,7 +149,11 @@ describe("a last line that is whole, but bad", () => {
     ["zeros with a newline", Buffer.concat([Buffer.alloc(100), Buffer.from("\n")]), "MALFORMED"],
     ["zeros before other bytes", Buffer.concat([Buffer.alloc(100), Buffer.from("x")]), "MALFORMED"],
     ["a line of 9 MiB", Buffer.alloc(9 * 1024 * 1024, "x"), "MALFORMED"],
-    ["a line of 40 MiB that begins well", Buffer.concat([Buffer.from('{"event":"'), Buffer.alloc(40 * 1024 * 1024, "x")]), "MALFORMED"],
+    [
+      "a line of 40 MiB that begins well",
+      Buffer.concat([Buffer.from('{"event":"'), Buffer.alloc(40 * 1024 * 1024, "x")]),
+      "MALFORMED",
+    ],
   ])("%s: nothing is repaired and nothing written", async (_what, bytes, code) => {
     const { log } = await logOf(3);
     log.add(bytes);
@@ -165,9 +182,12 @@ describe("a last line that is whole, but bad", () => {
 
   it("a segment that ends in an unfinished line is malformed, never set aside", async () => {
     const log = new ScratchLog();
-    await log.with(async (store) => {
-      for (let n = 0; n < 3; n++) await store.appendWithRetry(event(n));
-    }, { maxBytes: 1 });
+    await log.with(
+      async (store) => {
+        for (let n = 0; n < 3; n++) await store.appendWithRetry(event(n));
+      },
+      { maxBytes: 1 },
+    );
     log.remove("");
     log.remove(".head.json");
     const segment = log.bytes(".seg-000002");

@@ -31,15 +31,18 @@ describe("appends while another process holds the lock", () => {
 
   it("give up after their time-out, all with nothing written, and later ones succeed", async () => {
     const log = new ScratchLog(undefined, Buffer.alloc(0));
-    await log.with(async (store) => {
-      await held(log, async () => {
-        const errors = await Promise.all(events(0, 3).map((e) => refusal(store.appendWithRetry(e))));
-        expect(errors.map(({ code, action }) => [code, action])).toEqual(Array(3).fill(["CONTENTION", "conflict"]));
-        expect(errors[0]?.facts).toEqual({ file: log.path, operation: "lock" });
-        expect(log.bytes()).toHaveLength(0);
-      });
-      expect((await store.appendWithRetry(event(3))).seq).toBe(0);
-    }, { appendTimeoutMs: 40 });
+    await log.with(
+      async (store) => {
+        await held(log, async () => {
+          const errors = await Promise.all(events(0, 3).map((e) => refusal(store.appendWithRetry(e))));
+          expect(errors.map(({ code, action }) => [code, action])).toEqual(Array(3).fill(["CONTENTION", "conflict"]));
+          expect(errors[0]?.facts).toEqual({ file: log.path, operation: "lock" });
+          expect(log.bytes()).toHaveLength(0);
+        });
+        expect((await store.appendWithRetry(event(3))).seq).toBe(0);
+      },
+      { appendTimeoutMs: 40 },
+    );
   });
 
   it("end at once when their signal aborts; their neighbours do not", async () => {
@@ -51,7 +54,9 @@ describe("appends while another process holds the lock", () => {
         const aborted = refusal(store.appendWithRetry(event(2), { signal: controller.signal }));
         controller.abort(new Error("enough"));
         expect(await aborted).toMatchObject({ code: "ABORTED", cause: { message: "enough" } });
-        expect(await refusal(store.appendWithRetry(event(3), { signal: controller.signal }))).toMatchObject({ code: "ABORTED" });
+        expect(await refusal(store.appendWithRetry(event(3), { signal: controller.signal }))).toMatchObject({
+          code: "ABORTED",
+        });
         return { waiting };
       });
       expect((await neighbour.waiting).seq).toBe(0);
@@ -83,7 +88,9 @@ describe("many appends at once", () => {
         }),
       );
       expect(results.filter(({ status }) => status === "rejected")).toHaveLength(6);
-      const expected = Array.from({ length: 600 }, (_, n) => n).flatMap((n) => (n % 100 === 50 || n % 100 === 70 ? [] : n % 100 === 80 ? [n, n] : [n]));
+      const expected = Array.from({ length: 600 }, (_, n) => n).flatMap((n) =>
+        n % 100 === 50 || n % 100 === 70 ? [] : n % 100 === 80 ? [n, n] : [n],
+      );
       expect(await numbers(store)).toEqual(expected);
     });
   });
@@ -92,11 +99,22 @@ describe("many appends at once", () => {
     const log = new ScratchLog();
     const sizes: number[] = [];
     const { systemIo } = await import("../../../src/stores/file/file-io.js");
-    const io = { ...systemIo, append: async (...args: Parameters<typeof systemIo.append>) => { sizes.push(args[1].length); await systemIo.append(...args); } };
-    await log.with(async (store) => {
-      await Promise.all(events(0, 40, 500_000).map((e) => store.appendWithRetry(e)));
-      expect((await collect(store)).map(({ payload }) => payload["n"])).toEqual(Array.from({ length: 40 }, (_, i) => i));
-    }, { io });
+    const io = {
+      ...systemIo,
+      append: async (...args: Parameters<typeof systemIo.append>) => {
+        sizes.push(args[1].length);
+        await systemIo.append(...args);
+      },
+    };
+    await log.with(
+      async (store) => {
+        await Promise.all(events(0, 40, 500_000).map((e) => store.appendWithRetry(e)));
+        expect((await collect(store)).map(({ payload }) => payload["n"])).toEqual(
+          Array.from({ length: 40 }, (_, i) => i),
+        );
+      },
+      { io },
+    );
     expect(Math.max(...sizes)).toBeLessThan(5 * 1024 * 1024);
   });
 

@@ -6,7 +6,16 @@
 import { FileEventStore } from "../../../dist/stores/file/file-event-store.js";
 import { systemIo } from "../../../dist/stores/file/file-io.js";
 
-const { path, name, count, maxBytes, mixed = false, size = 0, dieAfterBytes = Infinity, dieInSync = false } = JSON.parse(process.argv[2]);
+const {
+  path,
+  name,
+  count,
+  maxBytes,
+  mixed = false,
+  size = 0,
+  dieAfterBytes = Infinity,
+  dieInSync = false,
+} = JSON.parse(process.argv[2]);
 
 let left = dieAfterBytes;
 const die = async () => {
@@ -33,7 +42,7 @@ const acknowledge = (records, n) => {
   process.stdout.write(records.map(({ seq, eventHash }, i) => `${seq} ${eventHash} ${n + i}\n`).join(""));
 };
 
-for (let n = 0; n < count; ) {
+for (let n = 0; n < count;) {
   if (mixed && n % 5 === 0 && n + 3 <= count) {
     const { records } = await store.appendBatch([event(n), event(n + 1), event(n + 2)]);
     acknowledge(records, n);

@@ -1,4 +1,4 @@
-import { MAX_BATCH_RECORDS } from "../core/event.js";
+import { MAX_BATCH_RECORDS, MAX_SEQ } from "../core/event.js";
 import type { ListEntry, ListPage, ObjectStore } from "../objects/port.js";
 import type { LogKeys } from "./keys.js";
 
@@ -81,8 +81,9 @@ export async function lastEventAfter(
   // Gallop: nothing lies beyond `limit`.
   let limit = exists;
   for (let step = 1024; limit === exists; step *= 16) {
-    const found = await firstEventAfter(objects, keys, exists + step, signal);
-    if (found === null) limit = exists + step;
+    const probe = Math.min(exists + step, MAX_SEQ);
+    const found = await firstEventAfter(objects, keys, probe, signal);
+    if (found === null) limit = probe;
     else limit = exists = found;
   }
   while (limit - exists > 1000) {

@@ -59,6 +59,14 @@ describe("finding the tail of a log of 1,000,000 keys", () => {
     expect(requests).toBeLessThanOrEqual(60);
   });
 
+  it("even of the longest log there can be", async () => {
+    for (const records of [10_000_000_000, 9_999_999_000]) {
+      const { seq, requests } = await tailOf(new FakeKeys(records, 1));
+      expect(seq).toBe(records - 1);
+      expect(requests).toBeLessThanOrEqual(60);
+    }
+  });
+
   it.each([0, 1, 2, 999, 1000, 1001, 1024, 1025, 2049, 17_410, 123_457])(
     "finds the end of %i records",
     async (records) => {

@@ -27,6 +27,7 @@ const DENIED = unusable("permission is denied", "give this user read and write a
 const KINDS: Readonly<Record<string, Kind>> = {
   ENOSPC: FULL,
   EDQUOT: FULL,
+  EFBIG: FULL,
   EACCES: DENIED,
   EPERM: DENIED,
   EROFS: unusable("the file system is read-only", "mount it writable, or choose a path on another volume"),

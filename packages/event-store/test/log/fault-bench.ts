@@ -65,6 +65,7 @@ export class FaultBench {
   readonly #drivers: ObjectStore[] = [];
   readonly #answerTimeoutMs: number;
   #ids = 0;
+  #closed = false;
 
   constructor(emulator: S3Emulator, options: { impatient?: boolean } = {}) {
     this.emulator = emulator;
@@ -125,7 +126,10 @@ export class FaultBench {
 
   /** Resolves when a request like that has arrived. */
   async arrived(like: (request: LoggedRequest) => boolean): Promise<void> {
-    while (!this.emulator.requests.some(like)) await new Promise((resolve) => setImmediate(resolve));
+    while (!this.emulator.requests.some(like)) {
+      if (this.#closed) throw new Error("the request never arrived");
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   /** Keys in the bucket, without the prefix. */
@@ -175,6 +179,7 @@ export class FaultBench {
 
   /** Ends the connections of all stores, however they were left. */
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all(this.#drivers.map((objects) => objects.close()));
   }
 }

@@ -113,6 +113,35 @@ describe("installed in an empty folder", () => {
     });
   });
 
+  it("the README's example compiles, and does what its comments say", async () => {
+    const { folder } = installed;
+    const readme = await readFile(join(ROOT, "README.md"), "utf8");
+    const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+    const program = example
+      .replace(
+        /await S3EventStore\.open<MyEvents>\(\{.*\}\)/,
+        'await FileEventStore.open<MyEvents>({ path: "readme.log" })',
+      )
+      .replace(
+        "[/* up to 1000 events */]",
+        '[{ type: "AgentObserved", aggregateId: "agent-1", payload: { foo: "b" } }]',
+      );
+    expect(program).not.toBe(example);
+    await writeFile(join(folder, "readme.ts"), `${program}\nconsole.log(JSON.stringify({ r, head, report }));\n`);
+    await writeFile(join(folder, "tsconfig.readme.json"), JSON.stringify({ ...TSCONFIG, files: ["readme.ts"] }));
+    expect(await run(folder, join(ROOT, "node_modules/.bin/tsc"), "-p", "tsconfig.readme.json")).toMatchObject({
+      code: 0,
+      stdout: "",
+    });
+    const lines = (await succeed(folder, process.execPath, "readme.js")).trimEnd().split("\n");
+    expect(lines.slice(0, 2)).toEqual(["0 { foo: 'bar' }", "2 { foo: 'b' }"]);
+    expect(JSON.parse(lines[2] ?? "")).toMatchObject({
+      r: { committed: true, seq: 0 },
+      head: { seq: 2 },
+      report: { valid: true, events: 3 },
+    });
+  });
+
   it("the library does not need the optional AWS client", async () => {
     const script = 'await import("@rynxs/event-store"); await import("@aws-sdk/client-s3");';
     const { code, stderr } = await run(installed.folder, process.execPath, "--input-type=module", "-e", script);

@@ -5,12 +5,18 @@ import { S3Objects } from "./s3-objects.js";
 import type { S3Commands } from "./sdk-commands.js";
 import { SdkTransport } from "./sdk-transport.js";
 
+/** An `S3Client` of `@aws-sdk/client-s3`. Described by its shape, so that these types compile where that package is not installed. */
+export interface SdkClient {
+  send(command: never, options?: { readonly abortSignal?: AbortSignal }): Promise<unknown>;
+  destroy(): void;
+}
+
 export interface SdkS3Options extends RetryOptions {
   /** Yours: configure it and `destroy()` it yourself. Its own retries are left unused. */
-  readonly client: S3Client;
+  readonly client: SdkClient;
   readonly bucket: string;
-  /** The commands of `@aws-sdk/client-s3`, for bundles; by default the package is imported at the first call. */
-  readonly commands?: S3Commands | undefined;
+  /** The package `@aws-sdk/client-s3` as a module, for bundles; by default it is imported at the first call. */
+  readonly commands?: object | undefined;
   /** How long one request may take, its answer included; the client itself may have no limit. Default 30,000. */
   readonly attemptTimeoutMs?: number | undefined;
   /** Unix milliseconds. Default: `Date.now`. */
@@ -18,7 +24,7 @@ export interface SdkS3Options extends RetryOptions {
 }
 
 /** Tells clients apart, since two of them may mean two servers. */
-const numbers = new WeakMap<S3Client, number>();
+const numbers = new WeakMap<SdkClient, number>();
 let clients = 0;
 
 /**
@@ -30,6 +36,12 @@ export function sdkS3Objects(options: SdkS3Options): S3Objects {
   checkBucketName(bucket, false);
   const number = numbers.get(client) ?? ++clients;
   numbers.set(client, number);
-  const transport = new SdkTransport({ client, bucket, commands, attemptTimeoutMs, clock });
+  const transport = new SdkTransport({
+    client: client as unknown as S3Client,
+    bucket,
+    commands: commands as S3Commands | undefined,
+    attemptTimeoutMs,
+    clock,
+  });
   return new S3Objects(transport, `s3-client-${String(number)}://${bucket}`, options);
 }

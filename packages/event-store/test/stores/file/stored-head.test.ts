@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { vectorJson } from "../../core/vectors.js";
-import { count, event, numbers, refusal, ScratchLog, verdict } from "./scratch.js";
+import { count, event, events, numbers, refusal, ScratchLog, verdict } from "./scratch.js";
 
 /** The states of the bucket's head object in which nothing else was touched, but for the heads that name its hashes. */
 const CASES = vectorJson<{ cases: { name: string; ops: { put?: string; body?: string }[] }[] }>(
@@ -26,18 +26,34 @@ function headBody(name: string): string {
   return body;
 }
 
-/** A log of 25 events in two segments and a live file, its hashes, and no head. */
-async function log25(): Promise<{ log: ScratchLog; hashes: string[] }> {
+/** A log of 25 events in two segments and a live file, and no head. */
+async function written(): Promise<{ files: [suffix: string, bytes: Buffer][]; hashes: string[] }> {
   const log = new ScratchLog();
   const hashes: string[] = [];
-  for (let n = 0; n < 25; n++) {
-    const rotate = n === 10 || n === 20;
+  for (const [from, to] of [
+    [0, 10],
+    [10, 20],
+    [20, 25],
+  ] as const) {
     await log.with(
-      async (store) => hashes.push((await store.appendWithRetry(event(n))).eventHash),
-      rotate ? { maxBytes: 1 } : {},
+      async (store) => {
+        for (const each of events(from, to - from)) hashes.push((await store.appendWithRetry(each)).eventHash);
+      },
+      { maxBytes: 2400 },
     );
+    if (to < 25) expect(log.bytes().length).toBeGreaterThan(2400);
   }
   log.remove(".head.json");
+  expect(log.suffixes()).toEqual(["", ".seg-000001", ".seg-000002"]);
+  return { files: log.suffixes().map((suffix) => [suffix, log.bytes(suffix)]), hashes };
+}
+
+const original = written();
+
+async function log25(): Promise<{ log: ScratchLog; hashes: string[] }> {
+  const { files, hashes } = await original;
+  const log = new ScratchLog();
+  for (const [suffix, bytes] of files) log.write(bytes, suffix);
   return { log, hashes };
 }
 

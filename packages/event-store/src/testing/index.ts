@@ -1,5 +1,5 @@
 /**
- * The testing kit of `@rynxs/event-store`: conformance suites as runner-agnostic data, stores in memory and in a
+ * The testing kit of `@rynxs/event-store`: conformance suites of both ports as runner-agnostic data, a checker of histories, stores in memory and in a
  * directory, and an S3 server with a table of faults.
  */
 export {
@@ -26,3 +26,7 @@ export {
   type Quirks,
   type S3EmulatorOptions,
 } from "./s3-emulator/index.js";
+export { eventStoreConformance, type EventStoreCase, type EventStoreContext } from "./event-store-conformance.js";
+export { AppendInvocation, History, ReadInvocation } from "./history.js";
+export { checkHistory } from "./history-checker.js";
+export { recorded } from "./recorded-store.js";

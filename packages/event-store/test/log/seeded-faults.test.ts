@@ -182,16 +182,18 @@ describe("several writers and readers on a failing server", () => {
     }
   });
 
+  // One seed alone need not meet everything.
+  if (given !== undefined) return;
   it.each([
     "COMMIT_UNKNOWN",
     "conflict",
     "expectation held",
     "ACCESS_DENIED",
+    "REQUEST_REFUSED",
     "ABORTED",
     "settled: committed",
     "settled: lost",
   ])("met on the way: %s", (what) => {
-    if (given === undefined) expect(met.get(what)).toBeGreaterThan(0);
-    else expect(met.size).toBeGreaterThanOrEqual(0);
+    expect(met.get(what)).toBeGreaterThan(0);
   });
 });

@@ -29,6 +29,8 @@ export const FAILURE_CODES = [
   "SEQ_EXHAUSTED",
   /** It is not known whether the record was stored; `facts.seq` and `facts.hash` name it. */
   "COMMIT_UNKNOWN",
+  /** An earlier append's outcome is still unknown and could not be settled; nothing of this one was written. */
+  "BLOCKED",
   /** Other writers won every race until the deadline; nothing was written. */
   "CONTENTION",
   /** The caller's signal aborted the call; nothing was written. */
@@ -104,6 +106,7 @@ export class EventStoreError extends Error {
       case "UNAVAILABLE":
       case "IO_FAILED":
       case "ABORTED":
+      case "BLOCKED":
         return "retry";
       case "CONTENTION":
       case "COMMIT_UNKNOWN":

@@ -79,7 +79,9 @@ export class Appender {
     const { signal } = job;
     if (signal?.aborted) throw abortedError(signal);
     if (this.#prove) await proveBackend(this.#log.objects, this.#log.keys, this.#runtime, this.#timeoutMs);
-    await this.#settle();
+    await this.#settle().catch((error: unknown) => {
+      throw error instanceof CommitUnknownError ? blockedBy(error) : error;
+    });
     const until = this.#runtime.elapsed() + this.#timeoutMs;
     let fresh = this.#tail === null;
     let tail = (this.#tail ??= await findTail(this.#log, signal));
@@ -190,4 +192,18 @@ export class Appender {
     }
     await this.#runtime.sleep(pause, signal);
   }
+}
+
+/** Never COMMIT_UNKNOWN: a caller would take the fate of the earlier event for that of its own. */
+function blockedBy(earlier: CommitUnknownError): EventStoreError {
+  const { facts, seq } = earlier;
+  return new EventStoreError(
+    "BLOCKED",
+    `nothing was written: the outcome of an earlier append, at seq ${String(seq)}, is still unknown`,
+    {
+      facts,
+      hint: "try again when the backend answers; whoever made the earlier append was told COMMIT_UNKNOWN",
+      cause: earlier,
+    },
+  );
 }

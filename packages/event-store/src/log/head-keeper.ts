@@ -2,6 +2,7 @@ import type { Head } from "../core/event.js";
 import { formatHead, parseHead } from "../core/head-check.js";
 import type { ObjectStore, PutOutcome } from "../objects/port.js";
 import type { Runtime } from "../system/runtime.js";
+import type { OnWarning } from "../system/warning.js";
 
 /** Some providers allow one write per second to a key. */
 const MIN_INTERVAL_MS = 1000;
@@ -20,13 +21,15 @@ export class HeadKeeper {
   #running: Promise<void> | null = null;
   #lastWrite = -Infinity;
   #hurry = new AbortController();
-  /** The last failure, for whoever wants to say it. */
-  lastError: unknown = null;
+  readonly #onWarning: OnWarning;
+  /** A failure is said once, until a write succeeds again. */
+  #warned = false;
 
-  constructor(objects: ObjectStore, key: string, runtime: Runtime) {
+  constructor(objects: ObjectStore, key: string, runtime: Runtime, onWarning: OnWarning) {
     this.#objects = objects;
     this.#key = key;
     this.#runtime = runtime;
+    this.#onWarning = onWarning;
   }
 
   /** A record was committed. Returns at once. */
@@ -57,10 +60,21 @@ export class HeadKeeper {
     this.#lastWrite = this.#runtime.elapsed();
     try {
       await this.#write(head);
+      this.#warned = false;
     } catch (error) {
       this.#stored = null;
-      this.lastError = error;
+      this.#warn(error);
     }
+  }
+
+  #warn(error: unknown): void {
+    if (this.#warned) return;
+    this.#warned = true;
+    const why = error instanceof Error ? error.message : String(error);
+    this.#onWarning({
+      code: "HEAD_NOT_WRITTEN",
+      message: `the head ${this.#key} could not be written (${why}); appends are not affected, but opening the log takes more requests, and a cut tail may go unnoticed`,
+    });
   }
 
   /** Races with other keepers end here too: whoever is ahead stays. */

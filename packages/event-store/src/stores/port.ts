@@ -13,7 +13,7 @@ export interface EventStore<E extends EventMap = AnyEvents> {
    * Appends one event at the end of the log and returns once it is durable. With `expectedPrevHash` it commits only if
    * the log's last event_hash (64 zeros for an empty log) is that one; else the answer is a conflict. Without, a lost
    * race is simply run again behind the winner.
-   * @throws InvalidEventError; CommitUnknownError; EventStoreError CONTENTION, TOO_LARGE, SEQ_EXHAUSTED, ABORTED;
+   * @throws InvalidEventError; CommitUnknownError; EventStoreError BLOCKED, CONTENTION, TOO_LARGE, SEQ_EXHAUSTED, ABORTED;
    *   VerificationError when the tail it would build on is damaged or the head contradicts it; BackendError
    */
   append(event: NewEvent<E>, options?: AppendOptions): Promise<AppendResult>;

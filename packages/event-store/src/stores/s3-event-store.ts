@@ -51,11 +51,11 @@ export const S3EventStore = {
   async open<E extends EventMap = AnyEvents>(options: S3EventStoreOptions): Promise<EventStore<E>> {
     const keys = new LogKeys(options.prefix ?? "events", options.headKey);
     const timeoutMs = checkTimeout(options.appendTimeoutMs ?? 30_000);
-    const runtime = options.runtime ?? systemRuntime;
-    const objects = "objects" in options ? options.objects : await connect(options, options.onWarning ?? emitWarning);
+    const { runtime = systemRuntime, onWarning = emitWarning } = options;
+    const objects = "objects" in options ? options.objects : await connect(options, onWarning);
     const log: LogOnObjects = { objects, keys, useHead: options.useHead ?? true };
     if (options.skipBucketCheck !== true) await checkBucket(log);
-    const keeper = log.useHead ? new HeadKeeper(objects, keys.head, runtime) : null;
+    const keeper = log.useHead ? new HeadKeeper(objects, keys.head, runtime, onWarning) : null;
     const appender = new Appender(log, { head: keeper, runtime, timeoutMs, prove: options.skipBackendProof !== true });
     return new EventLog<E>({
       location: "bucket" in options ? `s3://${options.bucket}/${keys.root}` : `${objects.identity}/${keys.root}`,

@@ -1,6 +1,6 @@
 /** Something a person should know that failed nothing. */
 export interface StoreWarning {
-  /** `TORN_TAIL_SET_ASIDE`, `ENDPOINT_SCHEME_ASSUMED` … */
+  /** `TORN_TAIL_SET_ASIDE`, `HEAD_NOT_WRITTEN`, `ENDPOINT_SCHEME_ASSUMED`. */
   readonly code: string;
   readonly message: string;
 }

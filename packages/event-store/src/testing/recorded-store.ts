@@ -115,15 +115,9 @@ class RecordedStore implements EventStore {
     }
   }
 
-  /** An append that meets an earlier one's open outcome, and cannot settle it, has written nothing: the error names the earlier one. */
   #failed(append: AppendInvocation, error: unknown): void {
-    if (error instanceof CommitUnknownError) {
-      const { seq, eventHash } = error;
-      if (this.#open?.error.seq === seq && this.#open.error.eventHash === eventHash) append.failed();
-      else this.#open = { append, error };
-    } else if (error instanceof EventStoreError) {
-      append.failed();
-    }
+    if (error instanceof CommitUnknownError) this.#open = { append, error };
+    else if (error instanceof EventStoreError) append.failed();
   }
 
   async *#seen<R extends { readonly seq: number; readonly eventHash: string }>(

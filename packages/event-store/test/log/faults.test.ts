@@ -161,12 +161,13 @@ describe.each(REFUSALS.map(([fault, code]) => [fault.name, fault, code] as const
       bench.faultOnEvents(fault, { count: 3 });
       const error = await failure(store.append(event(1)));
       expect(error).toMatchObject({ code: "COMMIT_UNKNOWN", facts: { seq: 1 }, cause: { code } });
-      // Whoever appends meanwhile is told of the open one, and writes nothing.
+      // Whoever appends meanwhile is told of the open one, writes nothing, and can't take its fate for his own event's.
       const another = await failure(store.append(event(2)));
       expect(another).toMatchObject({
-        code: "COMMIT_UNKNOWN",
+        code: "BLOCKED",
+        action: "retry",
         facts: { seq: 1, hash: error.facts.hash },
-        cause: { code },
+        cause: { code: "COMMIT_UNKNOWN", cause: { code } },
       });
       expect(await failure(store.settle())).toMatchObject({
         code: "COMMIT_UNKNOWN",

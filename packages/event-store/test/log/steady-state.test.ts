@@ -229,9 +229,9 @@ describe("an append that cannot get through", () => {
     abort.abort();
     const { facts } = await pending;
     expect(await failure(store.append(event(3)))).toMatchObject({
-      code: "COMMIT_UNKNOWN",
+      code: "BLOCKED",
       facts: { seq: 1, hash: facts.hash },
-      cause,
+      cause: { code: "COMMIT_UNKNOWN", cause },
     });
     reachable = true;
     bench.heal();

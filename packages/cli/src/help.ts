@@ -23,7 +23,7 @@ Exit status:
   0  fine
   1  wrong usage, or something failed
   2  the log failed verification
-  130  ended by Ctrl-C
+  130  ended by Ctrl-C (read --follow: 0, that is how it ends)
 
 With --json an error is an object on standard output:
   {"error":{"code","message","seq"?,"expected"?,"actual"?,…,"hint"?}}

@@ -82,12 +82,9 @@ function wellFormed(line: Buffer, seq: number, origin: LineOrigin): RecordView {
     if (!(error instanceof MalformedRecord)) throw error;
     if (origin.unterminated && (error.incomplete || endsInNuls(line))) throw tornTail(seq, line.length, origin.facts);
     const at = { seq, expected: "one record in strict JSON", actual: error.message };
-    throw new VerificationError(
-      "MALFORMED",
-      at,
-      `record ${String(seq)} is malformed: ${error.message}`,
-      evidence(origin),
-    );
+    const message = `record ${String(seq)} is malformed: ${error.message}`;
+    if (seq === 0) throw new VerificationError("MALFORMED", at, message, { ...evidence(origin), hint: NO_LOG_HINT });
+    throw new VerificationError("MALFORMED", at, message, evidence(origin));
   }
 }
 
@@ -105,7 +102,7 @@ export function tornTail(seq: number, bytes: number, facts?: ErrorFacts): Verifi
     `the log ends in an unfinished write where record ${String(seq)} would stand`,
     {
       ...(facts && { facts }),
-      hint: "a writer died in the middle of a write that was never acknowledged; the next append sets the bytes aside in a side file and goes on",
+      hint: "a writer died in the middle of a write that it had not acknowledged, or the file was cut; a noted head (--expect-head) tells which. The next append sets the bytes aside in a side file and goes on",
     },
   );
 }
@@ -147,6 +144,9 @@ function checkHash(view: RecordView, seq: number, origin: LineOrigin): void {
     evidence(origin),
   );
 }
+
+const NO_LOG_HINT =
+  "this does not look like an event log of this format (JSON lines of event, event_hash and prev_hash); if it was one, its beginning was changed";
 
 function evidence(origin: LineOrigin): { facts?: ErrorFacts; hint: string } {
   const hint =

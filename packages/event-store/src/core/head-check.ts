@@ -65,3 +65,21 @@ export function expectationFailed(expected: Head, end: Head, actual: string | nu
     { hint: "this is not the log that the expected head was taken from, or it was rewritten" },
   );
 }
+
+/** The log's record at the anchor is another than the caller says. */
+export function anchorDiffers(anchor: Head, actual: string): VerificationError {
+  const at = { seq: anchor.seq + 1, expected: anchor.hash, actual };
+  const message = `the log's record ${String(anchor.seq)} is not the anchor that was given`;
+  return new VerificationError("CHAIN_BROKEN", at, message, {
+    hint: "either the anchor belongs to another log, or this log was rewritten",
+  });
+}
+
+/** The log does not reach the record before the place where its verification was to begin. */
+export function endsBefore(seq: number, end: Head): VerificationError {
+  const at = { seq: end.seq + 1, expected: seq, actual: end.seq };
+  const message = `the log ends at seq ${String(end.seq)}, before record ${String(seq)}, behind which it was to be verified`;
+  return new VerificationError("TRUNCATED", at, message, {
+    hint: "verify from an earlier seq; if the log is known to have been longer, records were cut off its end",
+  });
+}

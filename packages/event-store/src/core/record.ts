@@ -28,6 +28,8 @@ const FIELDS = new Set(["type", "aggregateId", "ts", "payload", "meta"]);
  * @throws InvalidEventError with the JSON path of what cannot be written
  */
 export function prepareEvent(event: object, hashVersion: HashVersion, clock: () => number): PreparedEvent {
+  if (typeof (event as unknown) !== "object" || (event as unknown) === null)
+    throw new InvalidEventError("$", "an event is an object");
   for (const key of Object.keys(event)) if (!FIELDS.has(key)) throw unknownField(key);
   const { type, aggregateId, ts, payload, meta } = event as EventInput;
   const typeText = nonEmptyString(type, "type");

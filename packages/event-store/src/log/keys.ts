@@ -19,6 +19,7 @@ export class LogKeys {
 
   /** A trailing slash of `prefix` does not count. @throws ConfigError */
   constructor(prefix: string, headKey?: string) {
+    if (typeof (prefix as unknown) !== "string") throw new ConfigError("the prefix is not a string");
     const trimmed = prefix.replace(/\/+$/, "");
     if (!trimmed.isWellFormed() || Buffer.byteLength(trimmed) > 900) {
       throw new ConfigError("the prefix is not usable as part of a key", {

@@ -1,6 +1,7 @@
 import { ChainWalk, gap } from "../core/chain.js";
 import { VerificationError } from "../core/errors.js";
 import type { Anchor, Head } from "../core/event.js";
+import { anchorDiffers } from "../core/head-check.js";
 import { verifyObject, verifyObjectAlone, type VerifiedRecord } from "./event-object.js";
 import { firstEventAfter, lastEventUpTo, listEvents, type EventObject } from "./listing.js";
 import { EMPTY, factsOf, type LogOnObjects } from "./tail.js";
@@ -119,16 +120,4 @@ function vanished(seq: number, facts: ReturnType<typeof factsOf>): VerificationE
   return new VerificationError("GAP", at, `record ${String(seq)} is missing: its object was listed, but is gone`, {
     facts,
   });
-}
-
-function anchorDiffers(anchor: Head, actual: string): VerificationError {
-  const at = { seq: anchor.seq + 1, expected: anchor.hash, actual };
-  return new VerificationError(
-    "CHAIN_BROKEN",
-    at,
-    `the log's record ${String(anchor.seq)} is not the anchor that was given`,
-    {
-      hint: "either the anchor belongs to another log, or this log was rewritten",
-    },
-  );
 }

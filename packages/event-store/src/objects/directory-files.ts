@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { link, mkdir, open, readdir, readFile, rename, stat, unlink, type FileHandle } from "node:fs/promises";
+import { link, open, readdir, readFile, rename, stat, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { BackendError } from "../core/errors.js";
 import { errnoOf, ioError } from "../system/io-error.js";
@@ -25,53 +25,6 @@ export async function step<T>(operation: string, file: string, action: () => Pro
   } catch (error) {
     throw ioError(error, { operation, file });
   }
-}
-
-/**
- * Makes a folder and the ones above it; those that it made are durable. (Node's own recursive mkdir never returns where a
- * folder cannot be made although the one above is there, as in /proc.)
- */
-export async function makeFolder(path: string): Promise<void> {
-  if (await makeOne(path)) return;
-  await makeFolder(dirname(path));
-  if (await makeOne(path)) return;
-  throw ioError(Object.assign(new Error("no such file or directory"), { code: "ENOENT" }), {
-    operation: "create",
-    file: path,
-  });
-}
-
-/** False when the folder above is missing. */
-async function makeOne(path: string): Promise<boolean> {
-  try {
-    await mkdir(path);
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === "EEXIST" && (await isFolder(path))) return true;
-    if (errno === "ENOENT") return false;
-    const cause = errno === "EEXIST" ? Object.assign(new Error("it is a file"), { code: "ENOTDIR" }) : error;
-    throw ioError(cause, { operation: "create", file: path });
-  }
-  await syncFolder(dirname(path));
-  return true;
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
-}
-
-export async function syncFolder(path: string): Promise<void> {
-  await step("fsync", path, async () => {
-    const handle = await open(path, constants.O_RDONLY);
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  });
 }
 
 /** Writes a file and syncs it; returns its inode number. A half-written one is removed. */

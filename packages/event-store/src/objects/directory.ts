@@ -6,6 +6,7 @@ import { BackendError, ConfigError } from "../core/errors.js";
 import { lockFile } from "../system/file-lock.js";
 import { ioError } from "../system/io-error.js";
 import { abortedPut, checkGet, checkKey, checkList, checkPut, closedError, throwIfAborted } from "./check.js";
+import { makeDirectory, syncDirectory } from "../system/directories.js";
 import * as disk from "./directory-files.js";
 import { keyOfPath, pathOfKey, prefixOfFolder } from "./directory-names.js";
 import { md5Etag } from "./object-map.js";
@@ -157,7 +158,7 @@ export class DirectoryObjects implements ObjectStore {
       if (old === null) return;
       try {
         await disk.step("delete", target, () => unlink(target));
-        await disk.syncFolder(dirname(target));
+        await syncDirectory(dirname(target));
         await disk.removeFile(this.#sideOf(await disk.inodeOf(old)));
       } finally {
         await old.close();
@@ -220,7 +221,7 @@ export class DirectoryObjects implements ObjectStore {
     const { metadata = {}, contentType = "application/json" } = options;
     try {
       await disk.writeFileDurably(side, JSON.stringify({ key, metadata, contentType } satisfies disk.SideFile), "w");
-      await disk.syncFolder(dirname(side));
+      await syncDirectory(dirname(side));
     } catch (error) {
       await disk.removeFile(side);
       await disk.removeFile(temporary);
@@ -231,10 +232,10 @@ export class DirectoryObjects implements ObjectStore {
 
   /** A folder may be the work of another client that did not sync it yet: so each is synced once, whoever made it. */
   async #makeFolder(path: string): Promise<void> {
-    await disk.makeFolder(path);
+    await makeDirectory(path);
     if (this.#synced.has(path)) return;
     for (let folder = path; folder.length > this.#root.length; folder = dirname(folder)) {
-      await disk.syncFolder(dirname(folder));
+      await syncDirectory(dirname(folder));
     }
     this.#synced.add(path);
   }
@@ -242,7 +243,7 @@ export class DirectoryObjects implements ObjectStore {
   /** The object is in its place; until its folder is synced, nobody knows whether it stays there. */
   async #settled(target: string, body: Buffer): Promise<PutOutcome> {
     try {
-      await disk.syncFolder(dirname(target));
+      await syncDirectory(dirname(target));
       return { outcome: "stored", etag: md5Etag(body) };
     } catch (error) {
       return { outcome: "unknown", sent: true, cause: ioError(error, { operation: "fsync", file: dirname(target) }) };

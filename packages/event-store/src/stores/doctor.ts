@@ -33,6 +33,10 @@ async function examineTail(env: Environment, overrides: StoreOverrides): Promise
   const store = await openEventStore(env, { ...overrides, readOnly: false });
   try {
     const head = await store.head();
+    const report = await store.verify({ fromSeq: Math.max(0, head.seq) });
+    if (report.error?.code === "TORN_TAIL")
+      return `ends in an unfinished write, which the next append sets aside; head ${headText(head)}`;
+    if (report.error) throw report.error;
     return head.seq < 0 ? "empty: the first append begins it" : `its end is whole; head ${headText(head)}`;
   } finally {
     await store.close();

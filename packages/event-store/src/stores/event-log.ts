@@ -76,6 +76,10 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
 
   async importRecords(records: readonly StoredRecord[], options: WriteOptions = {}): Promise<Head> {
     this.#checkOpen();
+    if (!Array.isArray(records as unknown))
+      throw new ConfigError("importRecords takes an array of records", {
+        hint: "collect up to 1000 of what readRecords() gives",
+      });
     checkCount(records.length);
     checkBytes(records);
     await this.#writer.append({ recordsAfter: (tail) => linked(records, tail), signal: options.signal });
@@ -83,8 +87,10 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     return { seq: last.seq, hash: last.eventHash };
   }
 
-  async *read(options: ReadOptions = {}): AsyncGenerator<RecordedEvent<E>, void, undefined> {
-    for await (const { view } of readVerified(this.#source, options)) yield toEvent<E>(view);
+  async *read<T extends keyof E & string = keyof E & string>(
+    options: ReadOptions<T> = {},
+  ): AsyncGenerator<RecordedEvent<Pick<E, T>>, void, undefined> {
+    for await (const { view } of readVerified(this.#source, options)) yield toEvent<Pick<E, T>>(view);
   }
 
   async *readRecords(options: ReadOptions = {}): AsyncGenerator<StoredRecord, void, undefined> {
@@ -107,7 +113,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
   }
 
   verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-    return verifyLog(this.#source, options);
+    return verifyLog(this.#source, () => this.#writer.head(), options);
   }
 
   async settle(): Promise<Settled | null> {
@@ -135,6 +141,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
         hint: "give what head() or getLastHash() returned",
       });
     }
+    if (!Array.isArray(events as unknown)) throw new ConfigError("a batch is an array of events");
     checkCount(events.length);
     const prepared = events.map((event) => prepareEvent(event, this.#hashVersion, () => this.#runtime.now()));
     const recordsAfter = (tail: Head): StoredRecord[] => {

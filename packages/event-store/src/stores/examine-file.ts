@@ -3,6 +3,7 @@ import { access, constants, open, stat, statfs, unlink, type FileHandle } from "
 import { dirname, join, resolve } from "node:path";
 import { BackendError } from "../core/errors.js";
 import { check, type Check, type Finding } from "../log/examine-objects.js";
+import { syncDirectory } from "../system/directories.js";
 import { lockFile, lockMechanism } from "../system/file-lock.js";
 import { errnoOf, ioError } from "../system/io-error.js";
 
@@ -37,7 +38,7 @@ export async function* examineFile(path: string): AsyncGenerator<Check, boolean,
     const file = handle;
     yield await check("sync to disk", async () => {
       await step("sync", probe, () => file.sync());
-      await step("sync", directory, () => syncDirectory(directory));
+      await syncDirectory(directory);
       return "the file system syncs a file and its directory";
     });
     yield await check("lock", () => lockExcludes(probe));
@@ -118,15 +119,6 @@ async function freeSpace(directory: string): Promise<Finding> {
 
 function showBytes(bytes: number): string {
   return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function step<T>(operation: string, file: string, work: () => Promise<T>): Promise<T> {

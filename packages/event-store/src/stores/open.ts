@@ -1,5 +1,6 @@
 import { ConfigError } from "../core/errors.js";
 import type { AnyEvents, EventMap, HashVersion } from "../core/event.js";
+import { LogKeys } from "../log/keys.js";
 import { emitWarning, type OnWarning } from "../system/warning.js";
 import { FileEventStore } from "./file/file-event-store.js";
 import type { EventStore } from "./port.js";
@@ -60,10 +61,8 @@ export function storeConfig(env: Environment, overrides: StoreOverrides = {}): S
       named?.type === "file" ? named.path : (set(env["EVENT_STORE_PATH"]) ?? "/var/log/rynxs/operator-events.log");
     return { type, path, maxBytes: parseMaxBytes(env["EVENT_STORE_MAX_BYTES"]), hashVersion };
   }
-  const place =
-    named?.type === "s3"
-      ? named
-      : { bucket: set(env["S3_BUCKET"]) ?? "rynxs-events", prefix: set(env["S3_PREFIX"]) ?? "events" };
+  const variables = { bucket: set(env["S3_BUCKET"]) ?? "rynxs-events", prefix: set(env["S3_PREFIX"]) ?? "events" };
+  const place = named?.type === "s3" ? named : variables;
   return {
     type,
     bucket: place.bucket,
@@ -71,11 +70,20 @@ export function storeConfig(env: Environment, overrides: StoreOverrides = {}): S
     endpoint: overrides.endpoint ?? set(env["S3_ENDPOINT"]),
     region: overrides.region ?? set(env["S3_REGION"]) ?? "us-east-1",
     useHead: bool("RYNXS_S3_USE_HEAD", env["RYNXS_S3_USE_HEAD"], true),
-    // A head key is one log's own; with --store the variable is another log's.
-    headKey: named ? undefined : set(env["RYNXS_S3_HEAD_KEY"]),
+    // A head key is one log's own: of the one that the variables name.
+    headKey: isSame(place, variables) ? set(env["RYNXS_S3_HEAD_KEY"]) : undefined,
     skipBucketCheck: bool("RYNXS_S3_SKIP_BUCKET_CHECK", env["RYNXS_S3_SKIP_BUCKET_CHECK"], false),
     hashVersion,
   };
+}
+
+interface Place {
+  readonly bucket: string;
+  readonly prefix: string;
+}
+
+function isSame(a: Place, b: Place): boolean {
+  return a.bucket === b.bucket && new LogKeys(a.prefix).root === new LogKeys(b.prefix).root;
 }
 
 type StoreUrl =
@@ -85,7 +93,8 @@ type StoreUrl =
 function parseStoreUrl(text: string): StoreUrl {
   if (text.startsWith("file:")) {
     const path = text.slice("file:".length).replace(/^\/\/(?=\/)/, "");
-    if (path !== "") return { type: "file", path };
+    // file://x/y would name a host x
+    if (path !== "" && !path.startsWith("//")) return { type: "file", path };
   }
   const s3 = /^s3:\/\/([^/]+)(?:\/(.*))?$/.exec(text);
   if (s3?.[1] !== undefined)

@@ -34,7 +34,9 @@ export interface EventStore<E extends EventMap = AnyEvents> {
    * The records in order of seq, each verified before it is handed out; throws the VerificationError at the first fault.
    * A read to the end (no `toSeq`) also fails, after its last record, when the log's head shows that there was more.
    */
-  read(options?: ReadOptions): AsyncIterable<RecordedEvent<E>>;
+  read<T extends keyof E & string = keyof E & string>(
+    options?: ReadOptions<T>,
+  ): AsyncIterable<RecordedEvent<Pick<E, T>>>;
 
   /** As `read`, with the stored bytes instead of parsed events. */
   readRecords(options?: ReadOptions): AsyncIterable<StoredRecord>;
@@ -113,11 +115,11 @@ export interface RangeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface ReadOptions extends RangeOptions {
+export interface ReadOptions<T extends string = string> extends RangeOptions {
   /** Last seq, inclusive; default: to the end. */
   readonly toSeq?: number | undefined;
   readonly aggregateId?: string | undefined;
-  readonly type?: string | undefined;
+  readonly type?: T | undefined;
   /** Told once, before the first record, what the verification starts from. */
   readonly onAnchor?: ((anchor: Anchor) => void) | undefined;
 }
@@ -134,12 +136,22 @@ export interface VerifyProgress {
   readonly seq: number;
 }
 
-export interface VerifyReport {
-  readonly valid: boolean;
+export type VerifyReport = ValidLog | InvalidLog;
+
+export interface ValidLog extends Verified {
+  readonly valid: true;
+  readonly error?: undefined;
+}
+
+export interface InvalidLog extends Verified {
+  readonly valid: false;
+  readonly error: VerificationError;
+}
+
+interface Verified {
   /** Good records (before the fault, if there is one). */
   readonly events: number;
   /** The last good record. */
   readonly head: Head;
   readonly anchor: Anchor;
-  readonly error?: VerificationError;
 }

@@ -1,6 +1,6 @@
 import { ConfigError, VerificationError } from "../core/errors.js";
 import { GENESIS_HASH, MAX_SEQ, type Anchor, type Head } from "../core/event.js";
-import { expectationFailed, headContradiction } from "../core/head-check.js";
+import { anchorDiffers, endsBefore, expectationFailed, headContradiction } from "../core/head-check.js";
 import { isHash } from "../core/hash.js";
 import { quote } from "../core/json/strings.js";
 import type { RecordView } from "../core/record-view.js";
@@ -33,7 +33,11 @@ export async function* readVerified(source: RecordSource, options: ReadOptions):
 }
 
 /** Walks to the end and reports; only trouble with the backend throws. */
-export async function verifyLog(source: RecordSource, options: VerifyOptions): Promise<VerifyReport> {
+export async function verifyLog(
+  source: RecordSource,
+  logHead: () => Promise<Head>,
+  options: VerifyOptions,
+): Promise<VerifyReport> {
   const range = checkRange(options);
   if (options.expectedHead) checkHead("expectedHead", options.expectedHead);
   const { signal } = options;
@@ -55,15 +59,37 @@ export async function verifyLog(source: RecordSource, options: VerifyOptions): P
       events++;
       options.onProgress?.({ events, seq: end.seq });
     }
+    if (events === 0 && end.seq >= 0) end = checkStart(end, options.anchor, await logHead());
     const problem = await stored.conclude(source, end, signal);
     if (problem) throw headContradiction(problem.head, end, problem.actual);
     const unmet = await expected.conclude(source, end, signal);
     if (unmet) throw expectationFailed(unmet.head, end, unmet.actual);
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
-    return { valid: false, events, head: { seq: end.seq, hash: end.hash }, anchor, error };
+    const fault = cutNotTorn(error, end, options.expectedHead) ?? error;
+    return { valid: false, events, head: { seq: end.seq, hash: end.hash }, anchor, error: fault };
   }
   return { valid: true, events, head: { seq: end.seq, hash: end.hash }, anchor };
+}
+
+/**
+ * A walk that met no record: does the log reach up to where it was to begin? `start` is the record before; its hash is known
+ * only from an anchor, or when the walk found the record. @returns the log's last record
+ */
+function checkStart(start: Head, anchor: Head | undefined, end: Head): Head {
+  if (end.seq < start.seq) throw endsBefore(start.seq, end);
+  if (end.seq === start.seq && anchor && anchor.hash !== end.hash) throw anchorDiffers(anchor, end.hash);
+  return end;
+}
+
+/** An unfinished line where the caller knows that more stood is no trace of a crash. */
+function cutNotTorn(error: VerificationError, end: Head, expected: Head | undefined): VerificationError | null {
+  if (error.code !== "TORN_TAIL" || !expected || expected.seq <= end.seq) return null;
+  const { seq, actual, facts } = error;
+  return new VerificationError("TORN_TAIL", { seq, expected: error.expected, actual }, error.message, {
+    facts,
+    hint: `the log is known to have reached seq ${String(expected.seq)}: this is a cut, not the trace of a crash; keep the file as it is, and do not append to it`,
+  });
 }
 
 /** Compares a head with the log that is being walked. */

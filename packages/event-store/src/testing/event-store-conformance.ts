@@ -258,6 +258,30 @@ export const eventStoreConformance: readonly EventStoreCase[] = [
     assert.deepEqual([part.valid, part.events, part.anchor.seq, part.anchor.source], [true, 2, 2, "record"]);
   }),
 
+  one("verifying from beyond the end says that the log ends before, and never invents a head", async (store) => {
+    for (let i = 0; i < 3; i++) await store.append(event(i));
+    const head = await store.head();
+    const at = await store.verify({ fromSeq: 3, expectedHead: head });
+    assert.deepEqual([at.valid, at.events, at.head], [true, 0, head]);
+    for (const fromSeq of [4, 50]) {
+      const beyond = await store.verify({ fromSeq });
+      assert.deepEqual([beyond.valid, beyond.error?.code, beyond.error?.seq], [false, "TRUNCATED", 3]);
+    }
+    const anchored = await store.verify({ anchor: { seq: 9, hash: "a".repeat(64) } });
+    assert.deepEqual([anchored.valid, anchored.error?.code], [false, "TRUNCATED"]);
+    const wrong = await store.verify({ anchor: { seq: 2, hash: "a".repeat(64) } });
+    assert.deepEqual([wrong.valid, wrong.error?.code, wrong.error?.seq], [false, "CHAIN_BROKEN", 3]);
+  }),
+
+  one("what is no event, no batch and no record at all is refused with a code", async (store) => {
+    for (const nothing of [null, undefined, 7, "x"]) {
+      await assert.rejects(store.append(nothing as unknown as NewEvent), hasCode("INVALID_EVENT"));
+      await assert.rejects(store.appendBatch(nothing as unknown as NewEvent[]), hasCode("INVALID_CONFIG"));
+      await assert.rejects(store.importRecords(nothing as unknown as []), hasCode("INVALID_CONFIG"));
+    }
+    assert.equal((await store.head()).seq, -1);
+  }),
+
   two("a reader sees what another store appends, and a read under way is a prefix", async (writer, reader) => {
     await writer.append(event(0));
     assert.deepEqual(await numbers(reader), [0]);

@@ -1,5 +1,5 @@
 import { CommitUnknownError, EventStoreError } from "../core/errors.js";
-import type { Head, NewEvent, RecordedEvent, StoredRecord } from "../core/event.js";
+import type { AnyEvents, Head, NewEvent, RecordedEvent, StoredRecord } from "../core/event.js";
 import type {
   AppendOptions,
   AppendResult,
@@ -51,7 +51,7 @@ class RecordedStore implements EventStore {
     return this.#store.importRecords(records, options);
   }
 
-  read(options: ReadOptions = {}): AsyncIterable<RecordedEvent> {
+  read<T extends string = string>(options: ReadOptions<T> = {}): AsyncIterable<RecordedEvent<Pick<AnyEvents, T>>> {
     return this.#seen(this.#store.read(options), options);
   }
 

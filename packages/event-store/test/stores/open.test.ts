@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { FileEventStore } from "../../src/stores/file/file-event-store.js";
 import { openEventStore, storeConfig } from "../../src/stores/open.js";
+import { S3EventStore } from "../../src/stores/s3-event-store.js";
 import { startS3Emulator } from "../../src/testing/s3-emulator/index.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "rynxs-open-"));
@@ -115,11 +117,30 @@ describe("the environment", () => {
     );
   });
 
-  it.each(["", "foo", "s3:", "s3://", "file:", "http://x/y", "S3//b"])("the store %j is refused", (store) => {
-    expect(() => storeConfig({}, { store })).toThrow(
-      expect.objectContaining({ code: "INVALID_CONFIG", hint: expect.stringContaining("file:PATH") as string }),
-    );
-  });
+  it.each(["", "foo", "s3:", "s3://", "file:", "file://x/y", "http://x/y", "S3//b"])(
+    "the store %j is refused",
+    (store) => {
+      expect(() => storeConfig({}, { store })).toThrow(
+        expect.objectContaining({ code: "INVALID_CONFIG", hint: expect.stringContaining("file:PATH") as string }),
+      );
+    },
+  );
+});
+
+it("the head key belongs to the log that the variables name", () => {
+  const env = { S3_BUCKET: "b-1", S3_PREFIX: "p", RYNXS_S3_HEAD_KEY: "h.json" };
+  expect(storeConfig(env, { store: "s3://b-1/p/" })).toMatchObject({ headKey: "h.json" });
+  expect(storeConfig(env, { store: "s3://b-1/q" })).toMatchObject({ headKey: undefined });
+  expect(storeConfig(env, { store: "s3://b-2/p" })).toMatchObject({ headKey: undefined });
+});
+
+it("options of the wrong type are refused with a code", async () => {
+  for (const path of [undefined, 5, null, "a\0b"]) {
+    await expect(FileEventStore.open({ path } as never)).rejects.toMatchObject({ code: "INVALID_CONFIG" });
+  }
+  for (const options of [{}, { bucket: 5 }, { bucket: "b-1", prefix: 5 }]) {
+    await expect(S3EventStore.open(options as never)).rejects.toMatchObject({ code: "INVALID_CONFIG" });
+  }
 });
 
 describe("openEventStore", () => {

@@ -24,7 +24,11 @@ export class JsonText {
       return new JsonText(value, depth);
     } catch (error) {
       if (!(error instanceof JsonSyntaxError)) throw error;
-      throw new InvalidEventError(error.path, `${error.message} (at character ${String(error.offset + 1)})`, JSON_HINT);
+      throw new InvalidEventError(
+        error.path,
+        `${error.message} (at character ${String(error.offset + 1)})`,
+        error.message.startsWith("nested") ? DEPTH_HINT : JSON_HINT,
+      );
     }
   }
 
@@ -38,3 +42,4 @@ export class JsonText {
 }
 
 const JSON_HINT = "give one strict JSON value: double quotes, no trailing commas, no NaN or Infinity, no key twice";
+const DEPTH_HINT = "flatten it, or store the document as a string";

@@ -87,6 +87,8 @@ class StrictReader<T> {
         return this.#builder.string(this.#string());
       case undefined:
         return this.#fail("the JSON text ends too early");
+      case "\ufeff":
+        return this.#fail("a byte-order mark");
       default:
         return c === "-" || (c >= "0" && c <= "9") ? this.#number() : this.#literal();
     }
@@ -228,5 +230,8 @@ export function formatPath(path: readonly (string | number)[]): string {
     if (typeof step === "number") text += `[${String(step)}]`;
     else text += /^[A-Za-z_][A-Za-z0-9_]*$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`;
   }
-  return text;
+  return text.length <= MAX_PATH_LENGTH ? text : `${text.slice(0, 80)}…${text.slice(-40)}`;
 }
+
+/** Of a path in a message; the middle of a longer one is left out. */
+const MAX_PATH_LENGTH = 500;

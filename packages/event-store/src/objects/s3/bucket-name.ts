@@ -11,6 +11,7 @@ export function checkBucketName(bucket: string, strict: boolean): void {
   const refuse = (problem: string, hint: string): never => {
     throw new ConfigError(`${JSON.stringify(bucket)} is not a bucket name: ${problem}`, { hint });
   };
+  if (typeof (bucket as unknown) !== "string") refuse("it is no string", "set S3_BUCKET, or give the option `bucket`");
   if (bucket === "") refuse("it is empty", "set S3_BUCKET, or give the option `bucket`");
   if (bucket.startsWith("arn:"))
     refuse("it is an ARN", "give the bucket's name, or the access point's alias (it ends in -s3alias)");

@@ -48,6 +48,7 @@ export function locateBucket(address: BucketAddress): BucketLocation {
   const scheme = url?.protocol ?? "https:";
 
   const { bucket } = address;
+  if (typeof (bucket as unknown) !== "string") checkBucketName(bucket, false);
   const aws = url === undefined || isAws(url.hostname);
   const hostHasBucket = aws && bucket !== "" && host.startsWith(`${bucket}.s3`);
   const byPath = !hostHasBucket && (address.forcePathStyle ?? (!aws || bucket.includes(".")));

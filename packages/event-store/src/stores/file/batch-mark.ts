@@ -1,8 +1,9 @@
 import { hash } from "node:crypto";
 import { open, type FileHandle } from "node:fs/promises";
+import { syncDirectory } from "../../system/directories.js";
 import { errnoOf, ioError } from "../../system/io-error.js";
 import { readAt } from "./file-bytes.js";
-import { syncDirectory, type FileIo } from "./file-io.js";
+import type { FileIo } from "./file-io.js";
 import type { LogFiles } from "./log-files.js";
 
 /**

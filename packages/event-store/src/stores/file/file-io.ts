@@ -1,5 +1,6 @@
-import { mkdir, open, rename, type FileHandle } from "node:fs/promises";
+import { open, rename, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
+import { syncDirectory } from "../../system/directories.js";
 
 /** The writes whose failure a test wants to play. */
 export interface FileIo {
@@ -19,27 +20,6 @@ export const systemIo: FileIo = {
   sync: (file) => file.datasync(),
   truncate: (file, size) => file.truncate(size),
 };
-
-/** Makes a created, renamed or removed name durable. */
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
-}
-
-/** Creates a directory with all above it, durably. */
-export async function createDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true });
-  if (first === undefined) return;
-  const top = dirname(first);
-  for (let directory = dirname(path); directory.length > top.length; directory = dirname(directory)) {
-    await syncDirectory(directory);
-  }
-  await syncDirectory(top);
-}
 
 /** Replaces a small file as a whole, durably. */
 export async function replaceFile(path: string, text: string, io: FileIo): Promise<void> {

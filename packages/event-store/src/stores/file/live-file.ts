@@ -1,5 +1,6 @@
 import { open, rename, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
 import type { Head, StoredRecord } from "../../core/event.js";
+import { makeDirectory, syncDirectory } from "../../system/directories.js";
 import { lockFile } from "../../system/file-lock.js";
 import { errnoOf, ioError } from "../../system/io-error.js";
 import type { Runtime } from "../../system/runtime.js";
@@ -7,7 +8,7 @@ import type { OnWarning } from "../../system/warning.js";
 import type { RecordSource } from "../record-source.js";
 import { batchMark, readBatchMark, voidMark, writeBatchMark } from "./batch-mark.js";
 import { asStoreError, lacksNewline, readAt } from "./file-bytes.js";
-import { createDirectory, syncDirectory, type FileIo } from "./file-io.js";
+import type { FileIo } from "./file-io.js";
 import { readTail } from "./file-tail.js";
 import type { LogFiles } from "./log-files.js";
 import { writeStoredHead } from "./stored-head.js";
@@ -163,7 +164,7 @@ async function openOrCreate({ live, directory }: LogFiles): Promise<FileHandle> 
   try {
     return await append().catch(async (error: unknown) => {
       if (errnoOf(error) !== "ENOENT") throw error;
-      await createDirectory(directory);
+      await makeDirectory(directory);
       return append();
     });
   } catch (error) {
@@ -192,7 +193,7 @@ async function setAside(
   await io.sync(live);
   onWarning({
     code: "TORN_TAIL_SET_ASIDE",
-    message: `${files.live} ended in ${String(size - from)} bytes of an unfinished write (a writer died before it was acknowledged); they are kept in ${path}, and the log goes on at seq ${String(seq)}`,
+    message: `${files.live} ended in ${String(size - from)} bytes of an unfinished write (a writer died in the middle of it, or the file was cut); they are kept in ${path}, and the log goes on at seq ${String(seq)}`,
   });
 }
 

@@ -16,7 +16,7 @@ export class LogFiles {
   readonly #segmentName: RegExp;
 
   constructor(path: string) {
-    if (path === "" || path.includes("\0"))
+    if (typeof (path as unknown) !== "string" || path === "" || path.includes("\0"))
       throw new ConfigError("the path of the log is empty or not a path", {
         hint: "give the path of a file, such as ./events.log",
       });

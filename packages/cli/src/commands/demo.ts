@@ -78,10 +78,10 @@ async function printLog(store: EventStore, output: Output): Promise<void> {
 }
 
 async function printVerdict(store: EventStore, output: Output, expectedHead?: Head): Promise<Head> {
-  const { valid, events, head, error } = await store.verify({ expectedHead });
+  const { events, head, error } = await store.verify({ expectedHead });
   if (error === undefined) {
     const verdict = `valid: ${count(events, "event")}, ${seqRange(0, head.seq)}`;
-    await output.line(`   ${valid ? paint("green", verdict) : verdict}\n   head ${showHead(head)}`);
+    await output.line(`   ${paint("green", verdict)}\n   head ${showHead(head)}`);
   } else {
     const { seq, expected, actual } = error;
     const text = failureText({ ...describe(error), facts: { seq, expected, actual }, hint: undefined });

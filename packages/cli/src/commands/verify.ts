@@ -37,7 +37,7 @@ export async function verify(flags: VerifyFlags, { output, interrupts }: Context
   else await output.line(reportText(report));
   if (report.valid) return EXIT.ok;
   await output.flush();
-  if (report.error !== undefined && !output.json) output.note(failureText(describe(report.error)));
+  if (!output.json) output.note(failureText(describe(report.error)));
   return EXIT.unverified;
 }
 

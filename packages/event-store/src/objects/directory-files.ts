@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { link, open, readdir, readFile, rename, stat, unlink, type FileHandle } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { BackendError } from "../core/errors.js";
 import { errnoOf, ioError } from "../system/io-error.js";
 

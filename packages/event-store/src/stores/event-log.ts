@@ -76,7 +76,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
 
   async importRecords(records: readonly StoredRecord[], options: WriteOptions = {}): Promise<Head> {
     this.#checkOpen();
-    if (!Array.isArray(records as unknown))
+    if (!isArray(records))
       throw new ConfigError("importRecords takes an array of records", {
         hint: "collect up to 1000 of what readRecords() gives",
       });
@@ -141,7 +141,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
         hint: "give what head() or getLastHash() returned",
       });
     }
-    if (!Array.isArray(events as unknown)) throw new ConfigError("a batch is an array of events");
+    if (!isArray(events)) throw new ConfigError("a batch is an array of events");
     checkCount(events.length);
     const prepared = events.map((event) => prepareEvent(event, this.#hashVersion, () => this.#runtime.now()));
     const recordsAfter = (tail: Head): StoredRecord[] => {
@@ -166,6 +166,11 @@ function linked(records: readonly StoredRecord[], tail: Head): StoredRecord[] {
     const { seq, eventHash, prevHash } = chain.accept(line);
     return { seq, eventHash, prevHash, line };
   });
+}
+
+/** Callers in JavaScript may give anything; without narrowing the type of those who may not. */
+function isArray(value: unknown): boolean {
+  return Array.isArray(value);
 }
 
 function checkCount(count: number): void {

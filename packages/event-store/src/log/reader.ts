@@ -33,7 +33,7 @@ export async function* walkObjects(log: LogOnObjects, range: WalkRange): AsyncGe
     if (record.view.seq > range.toSeq) return;
     yield record;
   }
-  if (after === null) return;
+  if (after === null || chain.head.seq >= range.toSeq) return;
   for await (const { item, result } of fetchObjects(log, after, range)) {
     const facts = factsOf(log, item.key);
     const expected = chain.head.seq + 1;
@@ -41,10 +41,10 @@ export async function* walkObjects(log: LogOnObjects, range: WalkRange): AsyncGe
     if (result === null) throw vanished(expected, facts);
     for (const record of verifyObject(chain, result, item.seq, facts)) {
       const { seq, eventHash } = record.view;
-      if (seq > range.toSeq) return;
       // The log ended before `fromSeq` and has grown since: these records are on the way there.
       if (seq === range.fromSeq - 1) range.onAnchor({ seq, hash: eventHash, source: "record" });
       if (seq >= range.fromSeq) yield record;
+      if (seq >= range.toSeq) return;
     }
   }
 }
@@ -98,9 +98,10 @@ interface Fetched {
 }
 
 function fetchObjects(log: LogOnObjects, after: number, { toSeq, signal }: WalkRange): AsyncGenerator<Fetched> {
+  // What lies beyond the range is not fetched; that it is there shows a gap at the range's end.
   const get = async (item: EventObject, abort: AbortSignal): Promise<Buffer | null> =>
-    (await log.objects.get(item.key, { signal: abort }))?.body ?? null;
-  return fetchAhead(upTo(listEvents(log.objects, log.keys, after, signal), toSeq), get, {
+    item.seq > toSeq ? null : ((await log.objects.get(item.key, { signal: abort }))?.body ?? null);
+  return fetchAhead(upToFirstBeyond(listEvents(log.objects, log.keys, after, signal), toSeq), get, {
     width: WINDOW,
     maxWeight: WINDOW_BYTES,
     weight: (item) => item.size,
@@ -108,10 +109,10 @@ function fetchObjects(log: LogOnObjects, after: number, { toSeq, signal }: WalkR
   });
 }
 
-async function* upTo(events: AsyncIterable<EventObject>, toSeq: number): AsyncGenerator<EventObject> {
+async function* upToFirstBeyond(events: AsyncIterable<EventObject>, toSeq: number): AsyncGenerator<EventObject> {
   for await (const event of events) {
-    if (event.seq > toSeq) return;
     yield event;
+    if (event.seq > toSeq) return;
   }
 }
 

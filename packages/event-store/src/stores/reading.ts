@@ -43,7 +43,7 @@ export async function verifyLog(
   const { signal } = options;
   const stored = new HeadWatch(await source.storedHead(signal));
   const expected = new HeadWatch(options.expectedHead ?? null);
-  let end = before(range);
+  let end: Head = options.anchor ?? NOTHING;
   let anchor: Anchor = { ...end, source: options.anchor ? "caller" : "record" };
   let events = 0;
   try {
@@ -59,7 +59,11 @@ export async function verifyLog(
       events++;
       options.onProgress?.({ events, seq: end.seq });
     }
-    if (events === 0 && end.seq >= 0) end = checkStart(end, options.anchor, await logHead());
+    if (events === 0 && range.fromSeq > 0) {
+      end = NOTHING;
+      end = await logHead();
+      checkStart(range.fromSeq - 1, options.anchor, end);
+    }
     const problem = await stored.conclude(source, end, signal);
     if (problem) throw headContradiction(problem.head, end, problem.actual);
     const unmet = await expected.conclude(source, end, signal);
@@ -72,14 +76,10 @@ export async function verifyLog(
   return { valid: true, events, head: { seq: end.seq, hash: end.hash }, anchor };
 }
 
-/**
- * A walk that met no record: does the log reach up to where it was to begin? `start` is the record before; its hash is known
- * only from an anchor, or when the walk found the record. @returns the log's last record
- */
-function checkStart(start: Head, anchor: Head | undefined, end: Head): Head {
-  if (end.seq < start.seq) throw endsBefore(start.seq, end);
-  if (end.seq === start.seq && anchor && anchor.hash !== end.hash) throw anchorDiffers(anchor, end.hash);
-  return end;
+/** A walk that met no record: does the log, which ends at `end`, reach record `start`, behind which it was to begin? */
+function checkStart(start: number, anchor: Head | undefined, end: Head): void {
+  if (end.seq < start) throw endsBefore(start, end);
+  if (end.seq === start && anchor && anchor.hash !== end.hash) throw anchorDiffers(anchor, end.hash);
 }
 
 /** An unfinished line where the caller knows that more stood is no trace of a crash. */
@@ -121,6 +121,9 @@ class HeadWatch {
 function headOf(view: RecordView): Head {
   return { seq: view.seq, hash: view.eventHash };
 }
+
+/** The head of a log without records. */
+const NOTHING: Head = { seq: -1, hash: GENESIS_HASH };
 
 /** Where a walk stands before its first record. */
 function before(range: { readonly fromSeq: number; readonly anchor?: Head }): Head {

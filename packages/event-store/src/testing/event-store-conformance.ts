@@ -266,6 +266,7 @@ export const eventStoreConformance: readonly EventStoreCase[] = [
     for (const fromSeq of [4, 50]) {
       const beyond = await store.verify({ fromSeq });
       assert.deepEqual([beyond.valid, beyond.error?.code, beyond.error?.seq], [false, "TRUNCATED", 3]);
+      assert.deepEqual(beyond.head, head);
     }
     const anchored = await store.verify({ anchor: { seq: 9, hash: "a".repeat(64) } });
     assert.deepEqual([anchored.valid, anchored.error?.code], [false, "TRUNCATED"]);

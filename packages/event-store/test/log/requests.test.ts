@@ -69,3 +69,15 @@ describe("requests of a read", () => {
     expect(objects.asked.filter((what) => what.startsWith("GET")).length).toBe(1301 + 1);
   });
 });
+
+describe("a range whose last records are missing", () => {
+  it("is a gap, though nothing of the range lies behind it", async () => {
+    const { bucket: damaged } = memoryObjects();
+    for (const key of bucket.keys()) damaged.put(key, bucket.get(key)?.body ?? "");
+    for (let seq = 15; seq <= 20; seq++) damaged.delete(`events/${String(seq).padStart(10, "0")}.json`);
+    store = await S3EventStore.open({ objects: new Counting({ bucket: damaged }) });
+    await expect(seqs({ toSeq: 20 })).rejects.toMatchObject({ code: "GAP", seq: 15, actual: 21 });
+    await expect(seqs({ fromSeq: 12, toSeq: 17 })).rejects.toMatchObject({ code: "GAP", seq: 15, actual: 21 });
+    expect(await seqs({ toSeq: 14 })).toHaveLength(15);
+  });
+});

@@ -33,6 +33,8 @@ export const FAILURE_CODES = [
   "BLOCKED",
   /** Other writers won every race until the deadline; nothing was written. */
   "CONTENTION",
+  /** Records to be imported do not continue the log; nothing was written. */
+  "NOT_NEXT",
   /** The caller's signal aborted the call; nothing was written. */
   "ABORTED",
   /** The store was closed. */
@@ -109,6 +111,7 @@ export class EventStoreError extends Error {
       case "BLOCKED":
         return "retry";
       case "CONTENTION":
+      case "NOT_NEXT":
       case "COMMIT_UNKNOWN":
         return "conflict";
       default:

@@ -93,7 +93,7 @@ function viewCanonical(bytes: Buffer): RecordView | null {
   const prevHash = tail.slice(94, 158);
   if (tail !== `,"event_hash":"${eventHash}","prev_hash":"${prevHash}"}` || !isHash(eventHash) || !isHash(prevHash))
     return null;
-  return viewEvent(bytes, new CanonicalScanner(bytes, EVENT_START, end), eventHash, prevHash);
+  return viewEvent(bytes, new CanonicalScanner(bytes, EVENT_START, end, 2), eventHash, prevHash);
 }
 
 /** The event's fields stand in the one order that canonical form allows. */

@@ -62,7 +62,7 @@ export class Appender {
   }
 
   settle(): Promise<{ committed: boolean; end: Head } | null> {
-    return this.#turns.run(() => this.#settle());
+    return this.#turns.run(() => this.#settle(this.#runtime.elapsed() + this.#timeoutMs));
   }
 
   /** When all appends begun so far have ended. */
@@ -70,19 +70,26 @@ export class Appender {
     return this.#turns.idle();
   }
 
-  /** Forgets the tail: it is looked for again. */
-  reset(): void {
-    this.#tail = null;
+  /** Runs `work` while nothing is being appended, and looks for the tail anew afterwards. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    return this.#turns.run(() => {
+      this.#tail = null;
+      return work();
+    });
   }
 
   async #append(job: AppendJob): Promise<AppendOutcome> {
     const { signal } = job;
     if (signal?.aborted) throw abortedError(signal);
-    if (this.#prove) await proveBackend(this.#log.objects, this.#log.keys, this.#runtime, this.#timeoutMs);
-    await this.#settle().catch((error: unknown) => {
+    const until = this.#runtime.elapsed() + this.#timeoutMs;
+    const prelude = async (): Promise<void> => {
+      if (this.#prove) await proveBackend(this.#log.objects, this.#log.keys, this.#runtime, until, signal);
+      await this.#settle(until, signal);
+    };
+    await prelude().catch((error: unknown) => {
+      if (signal?.aborted) throw abortedError(signal);
       throw error instanceof CommitUnknownError ? blockedBy(error) : error;
     });
-    const until = this.#runtime.elapsed() + this.#timeoutMs;
     let fresh = this.#tail === null;
     let tail = (this.#tail ??= await findTail(this.#log, signal));
     for (let races = 0; ;) {
@@ -154,10 +161,10 @@ export class Appender {
     return this.#log.objects.putIfAbsent(attempt.key, attempt.body, { metadata: { [PUT_ID]: attempt.putId }, signal });
   }
 
-  async #settle(): Promise<{ committed: boolean; end: Head } | null> {
+  async #settle(until: number, signal?: AbortSignal): Promise<{ committed: boolean; end: Head } | null> {
     const attempt = this.#open;
     if (attempt === null) return null;
-    const fate = await this.#put(attempt, this.#runtime.elapsed() + this.#timeoutMs);
+    const fate = await this.#put(attempt, until, signal);
     this.#open = null;
     if (fate.stored) this.#committed(attempt.end);
     else this.#tail = this.#stepTo(attempt, fate.winner);

@@ -37,27 +37,40 @@ export function* verifyObject(
   if (count === 0) throw malformed(chain.head.seq + 1, "an object without a record", facts);
 }
 
-/**
- * As `verifyObject` for an object met without what lies before it: its first record is checked alone, the others as
- * linking to it. Seqs in verdicts count from the key's.
- */
-export function* verifyObjectAlone(
+/** The record of seq `seq` in an object, checked alone; null when the object ends before it. @throws VerificationError */
+export function recordAlone(
+  body: Buffer,
+  keySeq: number,
+  seq: number,
+  facts: LineOrigin["facts"],
+): VerifiedRecord | null {
+  const line = [...linesOf(body)][seq - keySeq];
+  return line === undefined ? null : { line, view: checkAlone(line, seq, placed(keySeq, seq, facts)) };
+}
+
+/** The last record of an object, checked alone. @throws VerificationError */
+export function lastRecordOf(body: Buffer, keySeq: number, facts: LineOrigin["facts"]): Head {
+  const lines = [...linesOf(body)];
+  const line = lines.at(-1);
+  if (line === undefined) throw malformed(keySeq, "an object without a record", facts);
+  const seq = keySeq + lines.length - 1;
+  return { seq, hash: checkAlone(line, seq, placed(keySeq, seq, facts)).eventHash };
+}
+
+/** The records behind the one that `chain` has come to, each verified as the next. */
+export function* verifyRest(
+  chain: ChainWalk,
   body: Buffer,
   keySeq: number,
   facts: LineOrigin["facts"],
 ): Generator<VerifiedRecord> {
-  const [first] = linesOf(body);
-  if (first === undefined) throw malformed(keySeq, "an object without a record", facts);
-  const view = checkAlone(first, keySeq, { keySeq, facts });
-  const chain = new ChainWalk({ seq: keySeq - 1, hash: view.prevHash });
-  yield* verifyObject(chain, body, keySeq, facts);
+  for (const line of [...linesOf(body)].slice(chain.head.seq + 1 - keySeq))
+    yield { line, view: chain.accept(line, { facts }) };
 }
 
-/** Last record of an object that is checked alone. */
-export function lastRecordOf(body: Buffer, keySeq: number, facts: LineOrigin["facts"]): Head {
-  let head: Head = { seq: keySeq - 1, hash: "" };
-  for (const { view } of verifyObjectAlone(body, keySeq, facts)) head = { seq: view.seq, hash: view.eventHash };
-  return head;
+/** Only the first record of an object is held against its key. */
+function placed(keySeq: number, seq: number, facts: LineOrigin["facts"]): LineOrigin {
+  return seq === keySeq ? { keySeq, facts } : { facts };
 }
 
 function malformed(seq: number, problem: string, facts: LineOrigin["facts"]): VerificationError {

@@ -46,11 +46,22 @@ export class HeadKeeper {
     this.#hurry = new AbortController();
   }
 
+  /** Drops what is not written yet, and what it knows of the stored head. */
+  async forget(): Promise<void> {
+    this.#latest = null;
+    this.#hurry.abort();
+    await this.#running;
+    this.#hurry = new AbortController();
+    this.#stored = null;
+  }
+
   async #run(): Promise<void> {
     for (let written: Head | null = null; this.#latest && this.#latest !== written;) {
       const pause = this.#lastWrite + MIN_INTERVAL_MS - this.#runtime.elapsed();
       if (pause > 0) await this.#runtime.sleep(pause, this.#hurry.signal);
       written = this.#latest;
+      // Forgotten meanwhile.
+      if (written === null) return;
       await this.#tryWrite(written);
     }
   }

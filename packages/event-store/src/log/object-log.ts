@@ -29,12 +29,15 @@ export class ObjectLogWriter implements LogWriter {
     return known ? advanceTail(this.#log, known) : findTail(this.#log);
   }
 
-  async resetHead(): Promise<{ readonly before: Head | null; readonly after: Head }> {
-    const before = await readHead({ ...this.#log, useHead: true });
-    const after = await advanceTail(this.#log, EMPTY);
-    await overwriteHead(this.#log.objects, this.#log.keys.head, after);
-    this.#appender.reset();
-    return { before, after };
+  resetHead(): Promise<{ readonly before: Head | null; readonly after: Head }> {
+    return this.#appender.exclusively(async () => {
+      // What the keeper still has in mind is of the log as it was.
+      await this.#keeper?.forget();
+      const before = await readHead({ ...this.#log, useHead: true });
+      const after = await advanceTail(this.#log, EMPTY);
+      await overwriteHead(this.#log.objects, this.#log.keys.head, after);
+      return { before, after };
+    });
   }
 
   async close(): Promise<void> {

@@ -18,12 +18,12 @@ export async function proveBackend(
   objects: ObjectStore,
   keys: LogKeys,
   runtime: Runtime,
-  deadlineMs: number,
+  until: number,
+  signal?: AbortSignal,
 ): Promise<void> {
   const name = `${objects.identity} ${keys.probe}`;
   if (proved.has(name)) return;
-  const until = runtime.elapsed() + deadlineMs;
-  const put = (): Promise<"stored" | "exists"> => putProbe(objects, keys.probe, runtime, until);
+  const put = (): Promise<"stored" | "exists"> => putProbe(objects, keys.probe, runtime, until, signal);
   // A refusal of the first put is proof already: the probe stands there from an earlier run, or from a retry.
   if ((await put()) === "stored" && (await put()) === "stored") {
     throw unsafe(
@@ -32,7 +32,7 @@ export async function proveBackend(
       "a conditional put (If-None-Match: *) of an existing key was accepted and overwrote it",
     );
   }
-  const probe = await objects.get(keys.probe);
+  const probe = await objects.get(keys.probe, { signal });
   if (probe?.metadata[PUT_ID] === undefined)
     throw unsafe(objects, keys, "user metadata of an object (x-amz-meta-put-id) was not kept");
   proved.add(name);
@@ -43,13 +43,14 @@ async function putProbe(
   key: string,
   runtime: Runtime,
   until: number,
+  signal?: AbortSignal,
 ): Promise<"stored" | "exists"> {
   for (let attempt = 0; ; attempt++) {
-    const answer = await objects.putIfAbsent(key, PROBE_BODY, { metadata: { [PUT_ID]: runtime.id() } });
+    const answer = await objects.putIfAbsent(key, PROBE_BODY, { metadata: { [PUT_ID]: runtime.id() }, signal });
     if (answer.outcome !== "unknown") return answer.outcome;
     const pause = Math.max(answer.retryAfterMs ?? 0, backOff(runtime, attempt, 50, 2000));
-    if (runtime.elapsed() + pause > until) throw answer.cause;
-    await runtime.sleep(pause);
+    if (signal?.aborted || runtime.elapsed() + pause > until) throw answer.cause;
+    await runtime.sleep(pause, signal);
   }
 }
 

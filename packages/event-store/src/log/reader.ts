@@ -2,7 +2,7 @@ import { ChainWalk, gap } from "../core/chain.js";
 import { VerificationError } from "../core/errors.js";
 import type { Anchor, Head } from "../core/event.js";
 import { anchorDiffers } from "../core/head-check.js";
-import { verifyObject, verifyObjectAlone, type VerifiedRecord } from "./event-object.js";
+import { lastRecordOf, recordAlone, verifyObject, verifyRest, type VerifiedRecord } from "./event-object.js";
 import { firstEventAfter, lastEventUpTo, listEvents, type EventObject } from "./listing.js";
 import { EMPTY, factsOf, type LogOnObjects } from "./tail.js";
 import { fetchAhead } from "./window.js";
@@ -54,7 +54,7 @@ interface Start {
   /** Objects beyond this seq come next; null: the log does not reach `fromSeq`. */
   readonly after: number | null;
   /** Records of the range that share an object with the anchor. */
-  readonly rest: readonly VerifiedRecord[];
+  readonly rest: Iterable<VerifiedRecord>;
 }
 
 async function start(log: LogOnObjects, { fromSeq, anchor, onAnchor, signal }: WalkRange): Promise<Start> {
@@ -82,14 +82,18 @@ async function start(log: LogOnObjects, { fromSeq, anchor, onAnchor, signal }: W
   const key = log.keys.event(keySeq);
   const object = await log.objects.get(key, { signal });
   if (object === null) throw vanished(keySeq, factsOf(log, key));
-  const records = [...verifyObjectAlone(object.body, keySeq, factsOf(log, key))];
-  const end = records.at(-1)?.view;
-  const record = records.find(({ view }) => view.seq === before)?.view;
+  const facts = factsOf(log, key);
+  const record = recordAlone(object.body, keySeq, before, facts);
   if (known && !record) return { chain: new ChainWalk(known), after: before, rest: [] };
-  if (known && record && record.eventHash !== known.hash) throw anchorDiffers(known, record.eventHash);
-  if (record && !known) onAnchor({ seq: before, hash: record.eventHash, source: "record" });
-  const chain = new ChainWalk(end ? { seq: end.seq, hash: end.eventHash } : EMPTY);
-  return { chain, after: chain.head.seq, rest: records.filter(({ view }) => view.seq >= fromSeq) };
+  if (!record) {
+    const chain = new ChainWalk(lastRecordOf(object.body, keySeq, facts));
+    return { chain, after: keySeq, rest: [] };
+  }
+  const anchored = { seq: before, hash: record.view.eventHash };
+  if (known && anchored.hash !== known.hash) throw anchorDiffers(known, anchored.hash);
+  if (!known) onAnchor({ ...anchored, source: "record" });
+  const chain = new ChainWalk(anchored);
+  return { chain, after: keySeq, rest: verifyRest(chain, object.body, keySeq, facts) };
 }
 
 interface Fetched {
@@ -101,7 +105,7 @@ function fetchObjects(log: LogOnObjects, after: number, { toSeq, signal }: WalkR
   // What lies beyond the range is not fetched; that it is there shows a gap at the range's end.
   const get = async (item: EventObject, abort: AbortSignal): Promise<Buffer | null> =>
     item.seq > toSeq ? null : ((await log.objects.get(item.key, { signal: abort }))?.body ?? null);
-  return fetchAhead(upToFirstBeyond(listEvents(log.objects, log.keys, after, signal), toSeq), get, {
+  return fetchAhead((abort) => upToFirstBeyond(listEvents(log.objects, log.keys, after, abort), toSeq), get, {
     width: WINDOW,
     maxWeight: WINDOW_BYTES,
     weight: (item) => item.size,

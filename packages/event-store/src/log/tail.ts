@@ -2,7 +2,7 @@ import { BackendError, type ErrorFacts } from "../core/errors.js";
 import { GENESIS_HASH, type Head } from "../core/event.js";
 import { headContradiction, parseHead } from "../core/head-check.js";
 import type { ObjectStore } from "../objects/port.js";
-import { lastRecordOf, verifyObjectAlone, type VerifiedRecord } from "./event-object.js";
+import { lastRecordOf, recordAlone, type VerifiedRecord } from "./event-object.js";
 import type { LogKeys } from "./keys.js";
 import { lastEventAfter, lastEventUpTo } from "./listing.js";
 
@@ -32,12 +32,11 @@ export async function readHead(log: LogOnObjects, signal?: AbortSignal): Promise
 export async function findTail(log: LogOnObjects, signal?: AbortSignal): Promise<Head> {
   const hint = await readHead(log, signal);
   if (hint === null) return advanceTail(log, EMPTY, signal);
-  const holder = await objectHolding(log, hint.seq, signal);
-  if (holder === null) {
-    throw headContradiction(hint, await advanceTail(log, EMPTY, signal), null, factsOf(log, log.keys.head));
-  }
-  const tail = await advanceTail(log, holder.end, signal);
-  const actual = holder.records.find(({ view }) => view.seq === hint.seq)?.view.eventHash ?? null;
+  const holder = await objectAt(log, hint.seq, signal);
+  const record = holder && recordAlone(holder.body, holder.keySeq, hint.seq, holder.facts);
+  const from = holder && record ? lastRecordOf(holder.body, holder.keySeq, holder.facts) : EMPTY;
+  const tail = await advanceTail(log, from, signal);
+  const actual = record?.view.eventHash ?? null;
   if (actual !== hint.hash) throw headContradiction(hint, tail, actual, factsOf(log, log.keys.head));
   return tail;
 }
@@ -52,21 +51,25 @@ export async function advanceTail(log: LogOnObjects, known: Head, signal?: Abort
   return lastRecordOf(object.body, last, factsOf(log, key));
 }
 
-/** The object that holds record `seq`, its records checked alone; null when there is none. */
-export async function objectHolding(
+/** The object that can hold record `seq`: the last one that begins at or before it; null when there is none. */
+export async function objectAt(
   log: LogOnObjects,
   seq: number,
   signal?: AbortSignal,
-): Promise<{ readonly records: readonly VerifiedRecord[]; readonly end: Head } | null> {
+): Promise<{ readonly keySeq: number; readonly body: Buffer; readonly facts: ErrorFacts } | null> {
   const direct = await log.objects.get(log.keys.event(seq), { signal });
   const keySeq = direct ? seq : await lastEventUpTo(log.objects, log.keys, seq, signal);
   if (keySeq === null) return null;
   const key = log.keys.event(keySeq);
   const body = (direct ?? (await log.objects.get(key, { signal })))?.body;
   if (body === undefined) throw vanished(log, key, keySeq);
-  const records = [...verifyObjectAlone(body, keySeq, factsOf(log, key))];
-  const end = records.at(-1)?.view;
-  return end === undefined || end.seq < seq ? null : { records, end: { seq: end.seq, hash: end.eventHash } };
+  return { keySeq, body, facts: factsOf(log, key) };
+}
+
+/** Record `seq`, checked alone; null when the log has none. */
+export async function recordAt(log: LogOnObjects, seq: number, signal?: AbortSignal): Promise<VerifiedRecord | null> {
+  const object = await objectAt(log, seq, signal);
+  return object && recordAlone(object.body, object.keySeq, seq, object.facts);
 }
 
 export function factsOf(log: LogOnObjects, key: string): ErrorFacts {

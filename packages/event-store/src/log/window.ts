@@ -5,7 +5,7 @@ import { setMaxListeners } from "node:events";
  * most `maxWeight` (but always one). Leaving the loop, or a failure, aborts what is under way.
  */
 export async function* fetchAhead<T, R>(
-  source: AsyncIterable<T>,
+  source: (signal: AbortSignal) => AsyncIterable<T>,
   fetch: (item: T, signal: AbortSignal) => Promise<R>,
   limits: {
     readonly width: number;
@@ -18,32 +18,50 @@ export async function* fetchAhead<T, R>(
   const signal = limits.signal ? AbortSignal.any([limits.signal, abort.signal]) : abort.signal;
   // Every fetch under way listens.
   setMaxListeners(0, signal);
-  const items = source[Symbol.asyncIterator]();
-  const ahead: { item: T; weight: number; result: Promise<R> }[] = [];
-  let inFlight = 0;
+  const items = source(signal)[Symbol.asyncIterator]();
+  const ahead: { readonly item: T; readonly weight: number; readonly result: Promise<R> }[] = [];
+  let weight = 0;
   let ended = false;
+  let next: Promise<IteratorResult<T>> | null = null;
   try {
     for (;;) {
-      while (!ended && ahead.length < limits.width && (ahead.length === 0 || inFlight < limits.maxWeight)) {
-        const next = await items.next();
-        if (next.done) ended = true;
-        else {
-          const weight = limits.weight(next.value);
-          const result = fetch(next.value, signal);
-          // It may fail before its turn; the failure is met when its turn comes.
-          result.catch(() => undefined);
-          ahead.push({ item: next.value, weight, result });
-          inFlight += weight;
+      const first = ahead[0];
+      if (!ended && ahead.length < limits.width && (first === undefined || weight < limits.maxWeight)) {
+        next ??= items.next();
+        // A source that is slow just now must not hold back what is fetched already.
+        const found = await Promise.race(first ? [next, settled(first.result)] : [next]);
+        if (found !== null) {
+          next = null;
+          if (found.done) ended = true;
+          else ahead.push(begin(found.value));
+          weight += ended ? 0 : (ahead.at(-1)?.weight ?? 0);
+          continue;
         }
       }
-      const first = ahead.shift();
       if (first === undefined) return;
       const result = await first.result;
-      inFlight -= first.weight;
+      ahead.shift();
+      weight -= first.weight;
       yield { item: first.item, result };
     }
   } finally {
     abort.abort();
-    await items.return?.();
+    next?.catch(() => undefined);
+    void items.return?.();
   }
+
+  function begin(item: T): { readonly item: T; readonly weight: number; readonly result: Promise<R> } {
+    const result = fetch(item, signal);
+    // It may fail before its turn; the failure is met when its turn comes.
+    result.catch(() => undefined);
+    return { item, weight: limits.weight(item), result };
+  }
+}
+
+/** Null once a promise has ended, either way. */
+function settled(promise: Promise<unknown>): Promise<null> {
+  return promise.then(
+    () => null,
+    () => null,
+  );
 }

@@ -1,6 +1,7 @@
 import { ChainWalk } from "../core/chain.js";
 import { ConfigError, EventStoreError } from "../core/errors.js";
 import {
+  GENESIS_HASH,
   MAX_BATCH_BYTES,
   MAX_BATCH_RECORDS,
   type EventMap,
@@ -11,6 +12,7 @@ import {
   type StoredRecord,
 } from "../core/event.js";
 import { isHash } from "../core/hash.js";
+import { MalformedRecord, viewRecord } from "../core/record-view.js";
 import { encodeChain, prepareEvent } from "../core/record.js";
 import { toEvent } from "../core/recorded-event.js";
 import type { AppendOutcome, LogWriter } from "../log/append-job.js";
@@ -82,19 +84,25 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
       });
     checkCount(records.length);
     checkBytes(records);
-    await this.#writer.append({ recordsAfter: (tail) => linked(records, tail), signal: options.signal });
-    const last = only(records.slice(-1));
+    const piece = verifiedPiece(records);
+    const recordsAfter = (tail: Head): readonly StoredRecord[] => {
+      mustFollow(tail, only(piece));
+      return piece;
+    };
+    await this.#writer.append({ recordsAfter, signal: options.signal });
+    const last = only(piece.slice(-1));
     return { seq: last.seq, hash: last.eventHash };
   }
 
   async *read<T extends keyof E & string = keyof E & string>(
     options: ReadOptions<T> = {},
   ): AsyncGenerator<RecordedEvent<Pick<E, T>>, void, undefined> {
-    for await (const { view } of readVerified(this.#source, options)) yield toEvent<Pick<E, T>>(view);
+    for await (const { view } of readVerified(this.#source, () => this.#writer.head(), options))
+      yield toEvent<Pick<E, T>>(view);
   }
 
   async *readRecords(options: ReadOptions = {}): AsyncGenerator<StoredRecord, void, undefined> {
-    for await (const { line, view } of readVerified(this.#source, options)) {
+    for await (const { line, view } of readVerified(this.#source, () => this.#writer.head(), options)) {
       yield { seq: view.seq, eventHash: view.eventHash, prevHash: view.prevHash, line };
     }
   }
@@ -157,15 +165,40 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
   }
 }
 
-/** Verifies that records of another log continue this one. A line with a newline would be two lines here. */
-function linked(records: readonly StoredRecord[], tail: Head): StoredRecord[] {
-  const chain = new ChainWalk(tail);
+/** The records of a piece of another log, verified among themselves. A line with a newline would be two lines here. */
+function verifiedPiece(records: readonly StoredRecord[]): StoredRecord[] {
+  let chain: ChainWalk | null = null;
   return records.map(({ line }) => {
     if (line.includes(0x0a))
       throw new EventStoreError("INVALID_EVENT", "a record holds a newline: one record is one line");
+    chain ??= new ChainWalk(placeBefore(line));
     const { seq, eventHash, prevHash } = chain.accept(line);
     return { seq, eventHash, prevHash, line };
   });
+}
+
+/** Where a record says that it belongs; a line that says nothing is left for the walk to judge. */
+function placeBefore(line: Buffer): Head {
+  try {
+    const { seq, prevHash } = viewRecord(line);
+    return { seq: seq - 1, hash: prevHash };
+  } catch (error) {
+    if (error instanceof MalformedRecord) return { seq: -1, hash: GENESIS_HASH };
+    throw error;
+  }
+}
+
+/** Another place in the log than the piece belongs to is nobody's forgery: somebody else has appended, or it is another log. */
+function mustFollow(tail: Head, first: StoredRecord): void {
+  if (first.seq === tail.seq + 1 && first.prevHash === tail.hash) return;
+  throw new EventStoreError(
+    "NOT_NEXT",
+    `the records, from seq ${String(first.seq)} on, do not continue this log, which ends at seq ${String(tail.seq)}; nothing was written`,
+    {
+      facts: { seq: first.seq, expected: first.prevHash, actual: tail.hash },
+      hint: "somebody else appended meanwhile, or this is another log: compare the heads of both, then go on from there",
+    },
+  );
 }
 
 /** Callers in JavaScript may give anything; without narrowing the type of those who may not. */

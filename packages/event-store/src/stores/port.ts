@@ -25,14 +25,14 @@ export interface EventStore<E extends EventMap = AnyEvents> {
   appendBatch(events: readonly NewEvent<E>[], options?: AppendOptions): Promise<BatchResult>;
 
   /**
-   * Appends records of another log, byte for byte (`rynxs copy`). The first must link to this log's head, and each to the
-   * one before it; all are verified first. All or none, as `appendBatch`.
+   * Appends records of another log, byte for byte (`rynxs copy`). All are verified first; the first must link to this log's
+   * head (else NOT_NEXT), each to the one before it. All or none, as `appendBatch`.
    */
   importRecords(records: readonly StoredRecord[], options?: WriteOptions): Promise<Head>;
 
   /**
    * The records in order of seq, each verified before it is handed out; throws the VerificationError at the first fault.
-   * A read to the end (no `toSeq`) also fails, after its last record, when the log's head shows that there was more.
+   * A read that meets the log's end also fails, after its last record, when the stored head shows that there was more.
    */
   read<T extends keyof E & string = keyof E & string>(
     options?: ReadOptions<T>,

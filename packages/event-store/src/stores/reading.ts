@@ -9,27 +9,29 @@ import type { RangeOptions, ReadOptions, VerifyOptions, VerifyReport } from "./p
 import type { RecordSource } from "./record-source.js";
 
 /**
- * The verified records of a read that pass its filters. A read to the end fails, after its last record, when the stored
+ * The verified records of a read that pass its filters. A read that meets the log's end fails, after its last record, when the stored
  * head shows that there was more. @throws VerificationError
  */
-export async function* readVerified(source: RecordSource, options: ReadOptions): AsyncGenerator<VerifiedRecord> {
+export async function* readVerified(
+  source: RecordSource,
+  logHead: () => Promise<Head>,
+  options: ReadOptions,
+): AsyncGenerator<VerifiedRecord> {
   const range = checkRange(options);
   const wanted = filter(options);
-  const toEnd = options.toSeq === undefined;
-  const watch = new HeadWatch(toEnd ? await source.storedHead(options.signal) : null);
-  let end = before(range);
-  for await (const record of source.walk({
-    ...range,
-    toSeq: options.toSeq ?? MAX_SEQ,
-    signal: options.signal,
-    onAnchor: (anchor) => options.onAnchor?.(anchor),
-  })) {
+  const { toSeq = MAX_SEQ, signal } = options;
+  const watch = new HeadWatch(await source.storedHead(signal));
+  let end: Head | null = null;
+  const onAnchor = (anchor: Anchor): void => options.onAnchor?.(anchor);
+  for await (const record of source.walk({ ...range, toSeq, signal, onAnchor })) {
     end = headOf(record.view);
     watch.see(end);
     if (wanted(record.view)) yield record;
   }
-  const problem = await watch.conclude(source, end, options.signal);
-  if (problem) throw headContradiction(problem.head, end, problem.actual);
+  // A read that stopped where it was told to says nothing of the end; every other one has met it.
+  if (end !== null && end.seq >= toSeq) return;
+  const problem = await watch.conclude(source, end ?? before(range), signal);
+  if (problem) throw headContradiction(problem.head, end ?? (await logHead()), problem.actual);
 }
 
 /** Walks to the end and reports; only trouble with the backend throws. */

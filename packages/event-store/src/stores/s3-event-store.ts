@@ -6,7 +6,7 @@ import { HeadKeeper } from "../log/head-keeper.js";
 import { LogKeys } from "../log/keys.js";
 import { ObjectLogWriter } from "../log/object-log.js";
 import { walkObjects, type WalkRange } from "../log/reader.js";
-import { objectHolding, readHead, type LogOnObjects } from "../log/tail.js";
+import { readHead, recordAt, type LogOnObjects } from "../log/tail.js";
 import type { ObjectStore } from "../objects/port.js";
 import type { S3ConnectionOptions } from "../objects/s3/open.js";
 import type { SdkS3Options } from "../objects/s3/sdk-objects.js";
@@ -101,8 +101,7 @@ class ObjectSource implements RecordSource {
   }
 
   async hashOf(seq: number, signal?: AbortSignal): Promise<string | null> {
-    const holder = await objectHolding(this.#log, seq, signal);
-    return holder?.records.find(({ view }) => view.seq === seq)?.view.eventHash ?? null;
+    return (await recordAt(this.#log, seq, signal))?.view.eventHash ?? null;
   }
 }
 

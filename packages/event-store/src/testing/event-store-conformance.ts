@@ -298,7 +298,7 @@ export const eventStoreConformance: readonly EventStoreCase[] = [
   two("records are imported byte for byte, and only where they link", async (source, _same, context) => {
     for (let i = 0; i < 3; i++) await source.append(event(i));
     const records = await all(source.readRecords());
-    await assert.rejects(source.importRecords(records), hasCode("DUPLICATE"));
+    await assert.rejects(source.importRecords(records), hasCode("NOT_NEXT"));
     const next = await source.append(event(3));
     assert.ok(next.committed);
     const [, , , fourth] = await all((await context.open()).readRecords());
@@ -307,7 +307,21 @@ export const eventStoreConformance: readonly EventStoreCase[] = [
       source.importRecords([{ ...fourth, line: Buffer.concat([fourth.line, Buffer.from("\n")]) }]),
       hasCode("INVALID_EVENT"),
     );
+    const forged = { ...fourth, line: Buffer.from(fourth.line.toString().replace('"n":3', '"n":4')) };
+    await assert.rejects(source.importRecords([forged]), hasCode("HASH_MISMATCH"));
     assert.equal((await source.head()).seq, 3);
+  }),
+
+  one("a fault in a batch is met where it stands, however the read begins and ends", async (store) => {
+    await store.appendBatch(Array.from({ length: 10 }, (_, i) => event(i)));
+    const seqs = async (options: ReadOptions): Promise<number[]> =>
+      (await collect(store, options)).map(({ seq }) => seq);
+    assert.deepEqual(await seqs({ fromSeq: 5 }), [5, 6, 7, 8, 9]);
+    assert.deepEqual(await seqs({ fromSeq: 5, toSeq: 6 }), [5, 6]);
+    assert.deepEqual(await seqs({ toSeq: 3 }), [0, 1, 2, 3]);
+    assert.deepEqual(await seqs({ fromSeq: 9 }), [9]);
+    assert.deepEqual(await seqs({ fromSeq: 10 }), []);
+    assert.equal((await store.verify({ fromSeq: 4 })).events, 6);
   }),
 
   one("an aborted append writes nothing; a closed store refuses", async (store) => {

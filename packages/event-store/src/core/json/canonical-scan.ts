@@ -29,9 +29,11 @@ export class CanonicalScanner {
   longIntegers = false;
   readonly #bytes: Buffer;
   readonly #end: number;
-  #depth = 0;
+  #depth: number;
 
-  constructor(bytes: Buffer, start: number, end: number) {
+  /** `depth`: levels of nesting around what is read. */
+  constructor(bytes: Buffer, start: number, end: number, depth = 0) {
+    this.#depth = depth;
     this.#bytes = bytes;
     this.at = start;
     this.#end = end;

@@ -1,4 +1,5 @@
-import { ChainWalk, checkAlone, type LineOrigin } from "../core/chain.js";
+import type { ChainWalk } from "../core/chain.js";
+import { checkAlone, type LineOrigin } from "../core/chain.js";
 import { VerificationError } from "../core/errors.js";
 import { MAX_BATCH_RECORDS, type Head, type StoredRecord } from "../core/event.js";
 import { linesOf } from "../core/lines.js";

@@ -55,11 +55,15 @@ export class HeadKeeper {
     this.#stored = null;
   }
 
+  #pending(): Head | null {
+    return this.#latest;
+  }
+
   async #run(): Promise<void> {
     for (let written: Head | null = null; this.#latest && this.#latest !== written;) {
       const pause = this.#lastWrite + MIN_INTERVAL_MS - this.#runtime.elapsed();
       if (pause > 0) await this.#runtime.sleep(pause, this.#hurry.signal);
-      written = this.#latest;
+      written = this.#pending();
       // Forgotten meanwhile.
       if (written === null) return;
       await this.#tryWrite(written);

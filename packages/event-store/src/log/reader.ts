@@ -29,11 +29,11 @@ export interface WalkRange {
  */
 export async function* walkObjects(log: LogOnObjects, range: WalkRange): AsyncGenerator<VerifiedRecord> {
   const { chain, after, rest } = await start(log, range);
-  for (const record of rest) {
-    if (record.view.seq > range.toSeq) return;
-    yield record;
-  }
   if (after === null || chain.head.seq >= range.toSeq) return;
+  for (const record of rest) {
+    yield record;
+    if (record.view.seq >= range.toSeq) return;
+  }
   for await (const { item, result } of fetchObjects(log, after, range)) {
     const facts = factsOf(log, item.key);
     const expected = chain.head.seq + 1;

@@ -68,6 +68,8 @@ export class FileSource implements RecordSource {
           throwIfAborted(signal);
           if (record.view.seq > toSeq) return;
           if (record.view.seq >= fromSeq) yield record;
+          // What follows is none of the range, good or bad.
+          if (record.view.seq === toSeq) return;
         }
       } catch (error) {
         throw asStoreError(error, { file: part.path, operation: "read" });

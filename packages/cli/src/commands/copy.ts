@@ -135,7 +135,8 @@ class ChunkWriter {
 /** The failure, once the good records before it were written too. */
 async function brokenOff(error: unknown, writer: ChunkWriter, target: EventStore, start: Head): Promise<CliError> {
   await writer.flush().catch(() => undefined);
-  const holds = writer.head.seq < 0 ? "got nothing from this run" : `holds the log up to seq ${String(writer.head.seq)}`;
+  const holds =
+    writer.head.seq < 0 ? "got nothing from this run" : `holds the log up to seq ${String(writer.head.seq)}`;
   return extend(error, `${target.location} ${holds}; then`, {}, resultJson(writer, start));
 }
 

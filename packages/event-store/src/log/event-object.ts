@@ -1,7 +1,7 @@
 import type { ChainWalk } from "../core/chain.js";
 import { checkAlone, type LineOrigin } from "../core/chain.js";
 import { VerificationError } from "../core/errors.js";
-import { MAX_BATCH_RECORDS, type Head, type StoredRecord } from "../core/event.js";
+import { MAX_BATCH_BYTES, MAX_BATCH_RECORDS, type Head, type StoredRecord } from "../core/event.js";
 import { linesOf } from "../core/lines.js";
 import type { RecordView } from "../core/record-view.js";
 
@@ -72,6 +72,14 @@ export function* verifyRest(
 /** Only the first record of an object is held against its key. */
 function placed(keySeq: number, seq: number, facts: LineOrigin["facts"]): LineOrigin {
   return seq === keySeq ? { keySeq, facts } : { facts };
+}
+
+/** No writer makes a larger object: a full batch, with room for white space. */
+export const MAX_OBJECT_BYTES: number = MAX_BATCH_BYTES + 1024 * 1024;
+
+/** An object that is too large to be one of a log's; it is not even fetched. */
+export function oversized(seq: number, size: number, facts: LineOrigin["facts"]): VerificationError {
+  return malformed(seq, `an object of ${String(size)} bytes`, facts);
 }
 
 function malformed(seq: number, problem: string, facts: LineOrigin["facts"]): VerificationError {

@@ -2,7 +2,15 @@ import { ChainWalk, gap } from "../core/chain.js";
 import { VerificationError } from "../core/errors.js";
 import type { Anchor, Head } from "../core/event.js";
 import { anchorDiffers } from "../core/head-check.js";
-import { lastRecordOf, recordAlone, verifyObject, verifyRest, type VerifiedRecord } from "./event-object.js";
+import {
+  lastRecordOf,
+  MAX_OBJECT_BYTES,
+  oversized,
+  recordAlone,
+  verifyObject,
+  verifyRest,
+  type VerifiedRecord,
+} from "./event-object.js";
 import { firstEventAfter, lastEventUpTo, listEvents, type EventObject } from "./listing.js";
 import { EMPTY, factsOf, type LogOnObjects } from "./tail.js";
 import { fetchAhead } from "./window.js";
@@ -38,6 +46,7 @@ export async function* walkObjects(log: LogOnObjects, range: WalkRange): AsyncGe
     const facts = factsOf(log, item.key);
     const expected = chain.head.seq + 1;
     if (item.seq > expected) throw gap(expected, item.seq, { facts });
+    if (item.size > MAX_OBJECT_BYTES) throw oversized(expected, item.size, facts);
     if (result === null) throw vanished(expected, facts);
     for (const record of verifyObject(chain, result, item.seq, facts)) {
       const { seq, eventHash } = record.view;
@@ -104,7 +113,9 @@ interface Fetched {
 function fetchObjects(log: LogOnObjects, after: number, { toSeq, signal }: WalkRange): AsyncGenerator<Fetched> {
   // What lies beyond the range is not fetched; that it is there shows a gap at the range's end.
   const get = async (item: EventObject, abort: AbortSignal): Promise<Buffer | null> =>
-    item.seq > toSeq ? null : ((await log.objects.get(item.key, { signal: abort }))?.body ?? null);
+    item.seq > toSeq || item.size > MAX_OBJECT_BYTES
+      ? null
+      : ((await log.objects.get(item.key, { signal: abort }))?.body ?? null);
   return fetchAhead((abort) => upToFirstBeyond(listEvents(log.objects, log.keys, after, abort), toSeq), get, {
     width: WINDOW,
     maxWeight: WINDOW_BYTES,

@@ -52,7 +52,7 @@ export async function advanceTail(log: LogOnObjects, known: Head, signal?: Abort
 }
 
 /** The object that can hold record `seq`: the last one that begins at or before it; null when there is none. */
-export async function objectAt(
+async function objectAt(
   log: LogOnObjects,
   seq: number,
   signal?: AbortSignal,

@@ -70,6 +70,18 @@ describe("requests of a read", () => {
   });
 });
 
+describe("an object larger than any writer makes", () => {
+  it("is malformed, and is not fetched", async () => {
+    const { bucket: damaged } = memoryObjects();
+    for (const key of bucket.keys().slice(0, 5)) damaged.put(key, bucket.get(key)?.body ?? "");
+    damaged.put("events/0000000005.json", Buffer.alloc(18 * 1024 * 1024, 0x20));
+    objects = new Counting({ bucket: damaged });
+    store = await S3EventStore.open({ objects });
+    await expect(seqs({})).rejects.toMatchObject({ code: "MALFORMED", seq: 5 });
+    expect(objects.asked).not.toContain("GET events/0000000005.json");
+  });
+});
+
 describe("a range whose last records are missing", () => {
   it("is a gap, though nothing of the range lies behind it", async () => {
     const { bucket: damaged } = memoryObjects();

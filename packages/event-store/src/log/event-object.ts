@@ -1,5 +1,4 @@
-import type { ChainWalk } from "../core/chain.js";
-import { checkAlone, type LineOrigin } from "../core/chain.js";
+import { checkAlone, type ChainWalk, type LineOrigin } from "../core/chain.js";
 import { VerificationError } from "../core/errors.js";
 import { MAX_BATCH_BYTES, MAX_BATCH_RECORDS, type Head, type StoredRecord } from "../core/event.js";
 import { linesOf } from "../core/lines.js";

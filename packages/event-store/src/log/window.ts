@@ -33,8 +33,7 @@ export async function* fetchAhead<T, R>(
         if (found !== null) {
           next = null;
           if (found.done) ended = true;
-          else ahead.push(begin(found.value));
-          weight += ended ? 0 : (ahead.at(-1)?.weight ?? 0);
+          else weight += begin(found.value);
           continue;
         }
       }
@@ -47,14 +46,16 @@ export async function* fetchAhead<T, R>(
   } finally {
     abort.abort();
     next?.catch(() => undefined);
-    void items.return?.();
+    items.return?.().catch(() => undefined);
   }
 
-  function begin(item: T): { readonly item: T; readonly weight: number; readonly result: Promise<R> } {
-    const result = fetch(item, signal);
+  /** @returns the item's weight */
+  function begin(item: T): number {
+    const begun = { item, weight: limits.weight(item), result: fetch(item, signal) };
     // It may fail before its turn; the failure is met when its turn comes.
-    result.catch(() => undefined);
-    return { item, weight: limits.weight(item), result };
+    begun.result.catch(() => undefined);
+    ahead.push(begun);
+    return begun.weight;
   }
 }
 

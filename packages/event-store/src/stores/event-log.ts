@@ -85,11 +85,14 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     checkCount(records.length);
     checkBytes(records);
     const piece = verifiedPiece(records);
+    const first = only(piece);
     const recordsAfter = (tail: Head): readonly StoredRecord[] => {
-      mustFollow(tail, only(piece));
+      if (first.seq !== tail.seq + 1) throw notNext(tail, first);
       return piece;
     };
-    await this.#writer.append({ recordsAfter, signal: options.signal });
+    const job = { recordsAfter, expectedPrevHash: first.prevHash, signal: options.signal };
+    const outcome = await this.#writer.append(job);
+    if ("conflict" in outcome) throw notNext(outcome.conflict, first);
     const last = only(piece.slice(-1));
     return { seq: last.seq, hash: last.eventHash };
   }
@@ -189,9 +192,8 @@ function placeBefore(line: Buffer): Head {
 }
 
 /** Another place in the log than the piece belongs to is nobody's forgery: somebody else has appended, or it is another log. */
-function mustFollow(tail: Head, first: StoredRecord): void {
-  if (first.seq === tail.seq + 1 && first.prevHash === tail.hash) return;
-  throw new EventStoreError(
+function notNext(tail: Head, first: StoredRecord): EventStoreError {
+  return new EventStoreError(
     "NOT_NEXT",
     `the records, from seq ${String(first.seq)} on, do not continue this log, which ends at seq ${String(tail.seq)}; nothing was written`,
     {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { EventStoreError, InvalidEventError } from "../core/errors.js";
 import { GENESIS_HASH, type NewEvent, type RecordedEvent } from "../core/event.js";
 import { eventHash } from "../core/hash.js";
+import { encodeChain, prepareEvent } from "../core/record.js";
 import { JsonText } from "../core/json/json-text.js";
 import type { EventStore, ReadOptions } from "../stores/port.js";
 
@@ -311,6 +312,20 @@ export const eventStoreConformance: readonly EventStoreCase[] = [
     await assert.rejects(source.importRecords([forged]), hasCode("HASH_MISMATCH"));
     assert.equal((await source.head()).seq, 3);
   }),
+
+  two(
+    "an import behind what another store appended is asked of the log, not of an old idea of its end",
+    async (a, b) => {
+      const prepared = [0, 1, 2].map((n) => prepareEvent(event(n), 1, () => n));
+      const [first, second, third] = encodeChain(prepared, { seq: -1, hash: GENESIS_HASH });
+      assert.ok(first && second && third);
+      await a.importRecords([first]);
+      await b.importRecords([second]);
+      assert.deepEqual(await a.importRecords([third]), { seq: 2, hash: third.eventHash });
+      await assert.rejects(b.importRecords([third]), hasCode("NOT_NEXT"));
+      assert.deepEqual(await numbers(b), [0, 1, 2]);
+    },
+  ),
 
   one("a fault in a batch is met where it stands, however the read begins and ends", async (store) => {
     await store.appendBatch(Array.from({ length: 10 }, (_, i) => event(i)));

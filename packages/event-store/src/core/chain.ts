@@ -1,7 +1,10 @@
 import { VerificationError, type ErrorFacts } from "./errors.js";
 import { GENESIS_HASH, MAX_RECORD_BYTES, type Head } from "./event.js";
 import { eventHashOfSlice } from "./hash.js";
-import { EVENT_START, EVENT_TAIL, MalformedRecord, viewRecord, type RecordView } from "./record-view.js";
+import { isBlank } from "./lines.js";
+import { EVENT_START, EVENT_TAIL, type RecordFields } from "./record-scan.js";
+import { MalformedRecord, viewRecord, type RecordView } from "./record-view.js";
+import { Stride } from "./stride.js";
 
 /** Where a line was found: for the facts of an error, and for what only some stores can judge. */
 export interface LineOrigin {
@@ -12,6 +15,35 @@ export interface LineOrigin {
   readonly facts?: ErrorFacts | undefined;
 }
 
+/** Which lines of a block to walk, and what to hand out of them. */
+export interface LineRange {
+  /** Bytes [from, to) of the block: whole lines, the last one perhaps without its newline. Default: all. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  /** At most so many records. */
+  readonly limit?: number | undefined;
+  /** The records to hand out, told by their bytes; default: all. Every record is verified. */
+  readonly wanted?: ((fields: RecordFields) => boolean) | undefined;
+  /** The seq that the object's key names, where the range begins with its first record. */
+  readonly keySeq?: number | undefined;
+  /** The range ends where the log does: a last line without a newline may be torn. */
+  readonly atEnd?: boolean | undefined;
+  readonly facts?: ErrorFacts | undefined;
+}
+
+export interface WalkedLines {
+  /** The good records that were wanted, up to the fault. */
+  readonly records: readonly RecordView[];
+  /** Good records. */
+  readonly count: number;
+  /** Offset behind the last line that was passed. */
+  readonly end: number;
+  /** Why the walk ended before the range did. */
+  readonly fault: VerificationError | null;
+}
+
+const NEWLINE = 0x0a;
+
 /**
  * The verdicts on a log's records, in docs/SPEC.md's order; the first that applies is thrown. Feed it every record in
  * order of storage. Everything that verifies records goes through here: reads, `verify`, `copy`, and (with `checkAlone`) the appender's look at the tail.
@@ -19,6 +51,7 @@ export interface LineOrigin {
 export class ChainWalk {
   #seq: number;
   #hash: string;
+  #stride: Stride | null = null;
 
   /** `after`: the record that the first one must link to; seq −1 with 64 zeros at the beginning. */
   constructor(after: Head = { seq: -1, hash: GENESIS_HASH }) {
@@ -41,6 +74,45 @@ export class ChainWalk {
     this.#seq = seq;
     this.#hash = view.eventHash;
     return view;
+  }
+
+  /** As `accept`, for the lines of a block; blank ones stand for nothing. A fault is answered behind the good records before it. */
+  acceptLines(block: Buffer, range: LineRange = {}): WalkedLines {
+    const { from = 0, to = block.length, limit = Infinity, wanted, facts } = range;
+    const stride = (this.#stride ??= new Stride());
+    const loaded = stride.load(block, from, to);
+    const records: RecordView[] = [];
+    let count = 0;
+    let at = from;
+    try {
+      while (at < to && count < limit) {
+        const prevHash = this.#hash;
+        const seq = this.#seq + 1;
+        const keySeq = count === 0 ? range.keySeq : undefined;
+        const eventHash = loaded && (keySeq === undefined || keySeq === seq) ? stride.accept(at, seq, prevHash) : null;
+        if (eventHash !== null) {
+          this.#seq = seq;
+          this.#hash = eventHash;
+          if (wanted === undefined || wanted(stride.fields)) records.push(stride.view(block, prevHash));
+          at = Math.min(stride.end + 1, to);
+          count++;
+          continue;
+        }
+        const newline = block.indexOf(NEWLINE, at);
+        const end = newline < 0 || newline >= to ? to : newline;
+        const line = block.subarray(at, end);
+        if (!isBlank(line)) {
+          const view = this.accept(line, { keySeq, unterminated: range.atEnd === true && end === to, facts });
+          if (wanted === undefined || wanted(view)) records.push(view);
+          count++;
+        }
+        at = Math.min(end + 1, to);
+      }
+    } catch (error) {
+      if (error instanceof VerificationError) return { records, count, end: at, fault: error };
+      throw error;
+    }
+    return { records, count, end: at, fault: null };
   }
 }
 
@@ -134,7 +206,7 @@ function duplicate(view: RecordView, seq: number, origin: LineOrigin): Verificat
 }
 
 function checkHash(view: RecordView, seq: number, origin: LineOrigin): void {
-  const recomputed = eventHashOfSlice(view.prevHash, view.bytes, EVENT_START, view.bytes.length - EVENT_TAIL);
+  const recomputed = eventHashOfSlice(view.prevHash, view.bytes, view.start + EVENT_START, view.end - EVENT_TAIL);
   if (recomputed === view.eventHash) return;
   const at = { seq, expected: view.eventHash, actual: recomputed };
   throw new VerificationError(

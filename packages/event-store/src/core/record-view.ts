@@ -1,32 +1,69 @@
 import { isUtf8 } from "node:buffer";
-import { MAX_SEQ, type HashVersion } from "./event.js";
+import type { HashVersion } from "./event.js";
 import { isHash } from "./hash.js";
 import { canonicalizeText } from "./json/canonical-text.js";
-import { CanonicalScanner } from "./json/canonical-scan.js";
 import { JsonSyntaxError } from "./json/strict.js";
+import { EVENT_HASH_FROM_END, PREV_HASH_FROM_END, RecordScan, type RecordFields } from "./record-scan.js";
 
-/** `{"event":` before the event … */
-export const EVENT_START = 9;
-/** … and `,"event_hash":"<64>","prev_hash":"<64>"}` behind it. */
-export const EVENT_TAIL = 160;
-
-type Range = readonly [start: number, end: number];
-
-/** A well-formed record in canonical bytes, its fields as byte ranges. Nothing is parsed, no hash was checked yet. */
-export interface RecordView {
-  /** The canonical record: the stored bytes themselves, or made from them when they are spelled otherwise. */
+/** A well-formed record in canonical bytes, its fields as byte ranges of them. Nothing is parsed. */
+export class RecordView implements RecordFields {
+  /** What holds the canonical record: the stored bytes themselves, or made from them when they are spelled otherwise. */
   readonly bytes: Buffer;
   readonly seq: number;
   readonly hashVersion: HashVersion;
   readonly eventHash: string;
   readonly prevHash: string;
-  readonly aggregateId: Range;
-  readonly meta: Range | null;
-  readonly payload: Range;
-  readonly ts: Range;
-  readonly type: Range;
-  /** Payload or meta hold an integer of 16 digits or more. */
+  readonly start: number;
+  readonly end: number;
+  readonly aggregateIdStart: number;
+  readonly aggregateIdEnd: number;
+  readonly metaStart: number;
+  readonly metaEnd: number;
+  readonly payloadStart: number;
+  readonly payloadEnd: number;
+  readonly tsStart: number;
+  readonly tsEnd: number;
+  readonly typeStart: number;
+  readonly typeEnd: number;
   readonly longIntegers: boolean;
+  readonly escapes: boolean;
+  readonly #stored: Buffer | null;
+
+  /** `fields`, moved by `shift` bytes, in `bytes`. `stored`: the line as it is stored, when it is spelled otherwise. */
+  constructor(
+    bytes: Buffer,
+    fields: RecordFields,
+    shift: number,
+    eventHash: string,
+    prevHash: string,
+    stored: Buffer | null = null,
+  ) {
+    this.bytes = bytes;
+    this.seq = fields.seq;
+    this.hashVersion = fields.hashVersion;
+    this.eventHash = eventHash;
+    this.prevHash = prevHash;
+    this.start = fields.start + shift;
+    this.end = fields.end + shift;
+    this.aggregateIdStart = fields.aggregateIdStart + shift;
+    this.aggregateIdEnd = fields.aggregateIdEnd + shift;
+    this.metaStart = fields.metaStart < 0 ? -1 : fields.metaStart + shift;
+    this.metaEnd = fields.metaStart < 0 ? -1 : fields.metaEnd + shift;
+    this.payloadStart = fields.payloadStart + shift;
+    this.payloadEnd = fields.payloadEnd + shift;
+    this.tsStart = fields.tsStart + shift;
+    this.tsEnd = fields.tsEnd + shift;
+    this.typeStart = fields.typeStart + shift;
+    this.typeEnd = fields.typeEnd + shift;
+    this.longIntegers = fields.longIntegers;
+    this.escapes = fields.escapes;
+    this.#stored = stored;
+  }
+
+  /** The line as it is stored, without its newline. */
+  get line(): Buffer {
+    return this.#stored ?? this.bytes.subarray(this.start, this.end);
+  }
 }
 
 /** A line that is not one record. `reason` is for people. */
@@ -46,13 +83,13 @@ export class MalformedRecord extends Error {
  * @throws MalformedRecord
  */
 export function viewRecord(line: Buffer): RecordView {
-  return viewCanonical(line) ?? viewAnySpelling(line);
+  return viewCanonical(line, null) ?? viewAnySpelling(line);
 }
 
 /** The way of any spelling, taken by every line that is not canonical. Exported so that tests can compare the two. */
 export function viewAnySpelling(line: Buffer): RecordView {
   const text = canonicalText(line);
-  const view = viewCanonical(Buffer.from(text));
+  const view = viewCanonical(Buffer.from(text), line);
   if (view === null) throw new MalformedRecord(describeMismatch(text));
   return view;
 }
@@ -84,48 +121,18 @@ function decode(line: Buffer): string {
 }
 
 /** Null when the bytes are not a record in canonical form. */
-function viewCanonical(bytes: Buffer): RecordView | null {
-  const end = bytes.length - EVENT_TAIL;
-  if (end <= EVENT_START || !isUtf8(bytes)) return null;
-  if (bytes.toString("latin1", 0, EVENT_START) !== '{"event":') return null;
-  const tail = bytes.toString("latin1", end);
-  const eventHash = tail.slice(15, 79);
-  const prevHash = tail.slice(94, 158);
-  if (tail !== `,"event_hash":"${eventHash}","prev_hash":"${prevHash}"}` || !isHash(eventHash) || !isHash(prevHash))
-    return null;
-  return viewEvent(bytes, new CanonicalScanner(bytes, EVENT_START, end, 2), eventHash, prevHash);
+function viewCanonical(bytes: Buffer, stored: Buffer | null): RecordView | null {
+  if (!isUtf8(bytes)) return null;
+  const scan = new RecordScan(Buffer.concat([bytes, END]));
+  if (!scan.read(0) || scan.end !== bytes.length) return null;
+  const hashAt = (fromEnd: number): string =>
+    bytes.toString("latin1", scan.end - fromEnd, scan.end - fromEnd + HASH_DIGITS);
+  const [eventHash, prevHash] = [hashAt(EVENT_HASH_FROM_END), hashAt(PREV_HASH_FROM_END)];
+  return isHash(eventHash) && isHash(prevHash) ? new RecordView(bytes, scan, 0, eventHash, prevHash, stored) : null;
 }
 
-/** The event's fields stand in the one order that canonical form allows. */
-function viewEvent(bytes: Buffer, scan: CanonicalScanner, eventHash: string, prevHash: string): RecordView | null {
-  const field = (accepted: () => boolean): Range | null => {
-    const start = scan.at;
-    return accepted() ? [start, scan.at] : null;
-  };
-  const string = (): boolean => {
-    const start = scan.at;
-    return scan.string() && scan.at - start > 2;
-  };
-  if (!scan.text('{"aggregate_id":')) return null;
-  const aggregateId = field(string);
-  const hashVersion = scan.text(',"hash_version":"v2"') ? 2 : 1;
-  const meta = scan.text(',"meta":') ? field(() => scan.object()) : null;
-  if (!scan.text(',"payload":')) return null;
-  const payload = field(() => scan.object());
-  if (!scan.text(',"seq":')) return null;
-  const seq = field(() => scan.integer());
-  if (!scan.text(',"ts":')) return null;
-  const longIntegers = scan.longIntegers;
-  const ts = field(() => scan.integer());
-  if (!scan.text(',"type":')) return null;
-  const type = field(string);
-  if (!scan.text("}") || !scan.done || !aggregateId || !payload || !seq || !ts || !type) return null;
-  // Version 1 always states meta; version 2 leaves it out when it is empty.
-  if (hashVersion === 1 ? meta === null : meta !== null && meta[1] - meta[0] === 2) return null;
-  const seqValue = Number(bytes.toString("latin1", ...seq));
-  if (seqValue < 0 || seqValue > MAX_SEQ) return null;
-  return { bytes, seq: seqValue, hashVersion, eventHash, prevHash, aggregateId, meta, payload, ts, type, longIntegers };
-}
+const HASH_DIGITS = 64;
+const END = Buffer.from("\n");
 
 const EVENT_FIELDS: Record<string, (value: unknown) => boolean> = {
   aggregate_id: (v) => typeof v === "string" && v !== "",

@@ -3,7 +3,7 @@ import { CommitUnknownError, EventStoreError } from "../core/errors.js";
 import type { Head, StoredRecord } from "../core/event.js";
 import { backOff, type Runtime } from "../system/runtime.js";
 import type { AppendJob, AppendOutcome } from "./append-job.js";
-import { objectBody, verifyObject } from "./event-object.js";
+import { objectBody, walkObject } from "./event-object.js";
 import type { HeadKeeper } from "./head-keeper.js";
 import { PUT_ID, proveBackend } from "./proof.js";
 import { advanceTail, factsOf, findTail, vanished, type LogOnObjects } from "./tail.js";
@@ -179,7 +179,10 @@ export class Appender {
   /** The tail behind the object that won: its records must link to the tail that we both saw. @throws VerificationError */
   #stepTo(attempt: Attempt, winner: Buffer): Head {
     const chain = new ChainWalk(attempt.before);
-    Array.from(verifyObject(chain, winner, attempt.keySeq, factsOf(this.#log, attempt.key)));
+    const { fault } = walkObject(chain, winner, attempt.keySeq, factsOf(this.#log, attempt.key), {
+      wanted: () => false,
+    });
+    if (fault) throw fault;
     return chain.head;
   }
 

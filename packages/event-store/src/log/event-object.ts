@@ -1,14 +1,9 @@
-import { checkAlone, type ChainWalk, type LineOrigin } from "../core/chain.js";
+import { checkAlone, type ChainWalk, type LineOrigin, type WalkedLines } from "../core/chain.js";
 import { VerificationError } from "../core/errors.js";
 import { MAX_BATCH_BYTES, MAX_BATCH_RECORDS, type Head, type StoredRecord } from "../core/event.js";
 import { linesOf } from "../core/lines.js";
+import type { RecordFields } from "../core/record-scan.js";
 import type { RecordView } from "../core/record-view.js";
-
-/** One record of an object, verified. `line` is what is stored, `view` what it says. */
-export interface VerifiedRecord {
-  readonly line: Buffer;
-  readonly view: RecordView;
-}
 
 /** The bytes of an object: one record stands alone, two or more end with a newline each (docs/SPEC.md, "Batch mode"). */
 export function objectBody(records: readonly StoredRecord[]): Buffer {
@@ -19,33 +14,37 @@ export function objectBody(records: readonly StoredRecord[]): Buffer {
 
 const NEWLINE = Buffer.from("\n");
 
-/** The records of the object under the key of seq `keySeq`, each verified as the next of `chain`. @throws VerificationError */
-export function* verifyObject(
+/** How much of an object to verify, and what to hand out of it. */
+export interface ObjectRange {
+  /** Verify nothing behind this seq. */
+  readonly toSeq?: number | undefined;
+  readonly wanted?: ((fields: RecordFields) => boolean) | undefined;
+}
+
+/** The records of the object under the key of seq `keySeq`, each verified as the next of `chain`. */
+export function walkObject(
   chain: ChainWalk,
   body: Buffer,
   keySeq: number,
   facts: LineOrigin["facts"],
-): Generator<VerifiedRecord> {
-  let count = 0;
-  for (const line of linesOf(body)) {
-    if (count === MAX_BATCH_RECORDS)
-      throw malformed(chain.head.seq + 1, `more than ${String(MAX_BATCH_RECORDS)} records in one object`, facts);
-    const origin = count === 0 ? { keySeq, facts } : { facts };
-    yield { line, view: chain.accept(line, origin) };
-    count++;
-  }
-  if (count === 0) throw malformed(chain.head.seq + 1, "an object without a record", facts);
+  { toSeq = Infinity, wanted }: ObjectRange = {},
+): WalkedLines {
+  const room = toSeq - chain.head.seq;
+  const walked = chain.acceptLines(body, { keySeq, facts, wanted, limit: Math.min(MAX_BATCH_RECORDS, room) });
+  if (walked.fault || walked.count === room) return walked;
+  const problem =
+    walked.count === 0
+      ? "an object without a record"
+      : linesOf(body.subarray(walked.end)).next().done === true
+        ? null
+        : `more than ${String(MAX_BATCH_RECORDS)} records in one object`;
+  return problem === null ? walked : { ...walked, fault: malformed(chain.head.seq + 1, problem, facts) };
 }
 
 /** The record of seq `seq` in an object, checked alone; null when the object ends before it. @throws VerificationError */
-export function recordAlone(
-  body: Buffer,
-  keySeq: number,
-  seq: number,
-  facts: LineOrigin["facts"],
-): VerifiedRecord | null {
+export function recordAlone(body: Buffer, keySeq: number, seq: number, facts: LineOrigin["facts"]): RecordView | null {
   const line = [...linesOf(body)][seq - keySeq];
-  return line === undefined ? null : { line, view: checkAlone(line, seq, placed(keySeq, seq, facts)) };
+  return line === undefined ? null : checkAlone(line, seq, placed(keySeq, seq, facts));
 }
 
 /** The last record of an object, checked alone. @throws VerificationError */
@@ -57,15 +56,17 @@ export function lastRecordOf(body: Buffer, keySeq: number, facts: LineOrigin["fa
   return { seq, hash: checkAlone(line, seq, placed(keySeq, seq, facts)).eventHash };
 }
 
-/** The records behind the one that `chain` has come to, each verified as the next. */
-export function* verifyRest(
+/** Only the records behind the one that `chain` has come to, each verified as the next. */
+export function walkRest(
   chain: ChainWalk,
   body: Buffer,
   keySeq: number,
   facts: LineOrigin["facts"],
-): Generator<VerifiedRecord> {
-  for (const line of [...linesOf(body)].slice(chain.head.seq + 1 - keySeq))
-    yield { line, view: chain.accept(line, { facts }) };
+  { toSeq = Infinity, wanted }: ObjectRange = {},
+): WalkedLines {
+  const next = [...linesOf(body)][chain.head.seq + 1 - keySeq];
+  const from = next === undefined ? body.length : next.byteOffset - body.byteOffset;
+  return chain.acceptLines(body, { from, facts, wanted, limit: toSeq - chain.head.seq });
 }
 
 /** Only the first record of an object is held against its key. */

@@ -1,24 +1,14 @@
-import { ChainWalk, gap } from "../core/chain.js";
-import { VerificationError } from "../core/errors.js";
+import { ChainWalk, gap, type WalkedLines } from "../core/chain.js";
+import { VerificationError, type ErrorFacts } from "../core/errors.js";
 import type { Anchor, Head } from "../core/event.js";
 import { anchorDiffers } from "../core/head-check.js";
-import {
-  lastRecordOf,
-  MAX_OBJECT_BYTES,
-  oversized,
-  recordAlone,
-  verifyObject,
-  verifyRest,
-  type VerifiedRecord,
-} from "./event-object.js";
-import { firstEventAfter, lastEventUpTo, listEvents, type EventObject } from "./listing.js";
+import type { RecordFields } from "../core/record-scan.js";
+import type { RecordView } from "../core/record-view.js";
+import { lastRecordOf, MAX_OBJECT_BYTES, oversized, recordAlone, walkObject, walkRest } from "./event-object.js";
+import { firstEventAfter, lastEventUpTo, listEvents } from "./listing.js";
+import { ReadWindow, WINDOW_BYTES } from "./read-window.js";
 import { EMPTY, factsOf, type LogOnObjects } from "./tail.js";
 import { fetchAhead } from "./window.js";
-
-/** GETs that run ahead of the consumer … */
-const WINDOW = 64;
-/** … and the bytes that they may hold. */
-const WINDOW_BYTES = 64 * 1024 * 1024;
 
 export interface WalkRange {
   readonly fromSeq: number;
@@ -28,34 +18,62 @@ export interface WalkRange {
   readonly anchor?: Head | undefined;
   /** Told once, before the first record, what the walk starts from. */
   readonly onAnchor: (anchor: Anchor) => void;
+  /** The records to hand out, told by their bytes; default: all. Every record is verified. */
+  readonly wanted?: ((fields: RecordFields) => boolean) | undefined;
+  /** The log is likely to reach this seq: a hint, of no consequence when it is wrong. */
+  readonly likelyEnd?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Some records of a walk, verified together. */
+export interface WalkStep {
+  /** Those that are wanted, in order. */
+  readonly records: readonly RecordView[];
+  /** The last good record so far. */
+  readonly head: Head;
+  /** How many of the range were verified in this step. */
+  readonly count: number;
 }
 
 /**
  * The records fromSeq … toSeq in order, each verified. What lies before `fromSeq` is not fetched, save the one object that
- * holds the record before it. @throws VerificationError at the first fault
+ * holds the record before it. @throws VerificationError at the first fault, behind the good records before it
  */
-export async function* walkObjects(log: LogOnObjects, range: WalkRange): AsyncGenerator<VerifiedRecord> {
+export async function* walkObjects(log: LogOnObjects, range: WalkRange): AsyncGenerator<WalkStep> {
   const { chain, after, rest } = await start(log, range);
+  if (rest) yield* stepsOf(chain, rest);
   if (after === null || chain.head.seq >= range.toSeq) return;
-  for (const record of rest) {
-    yield record;
-    if (record.view.seq >= range.toSeq) return;
-  }
-  for await (const { item, result } of fetchObjects(log, after, range)) {
-    const facts = factsOf(log, item.key);
+  for await (const { seq, key, size, body } of fetchObjects(log, chain, after, range)) {
+    const facts = factsOf(log, key);
     const expected = chain.head.seq + 1;
-    if (item.seq > expected) throw gap(expected, item.seq, { facts });
-    if (item.size > MAX_OBJECT_BYTES) throw oversized(expected, item.size, facts);
-    if (result === null) throw vanished(expected, facts);
-    for (const record of verifyObject(chain, result, item.seq, facts)) {
-      const { seq, eventHash } = record.view;
-      // The log ended before `fromSeq` and has grown since: these records are on the way there.
-      if (seq === range.fromSeq - 1) range.onAnchor({ seq, hash: eventHash, source: "record" });
-      if (seq >= range.fromSeq) yield record;
-      if (seq >= range.toSeq) return;
-    }
+    if (seq > expected) throw gap(expected, seq, { facts });
+    if (size > MAX_OBJECT_BYTES) throw oversized(expected, size, facts);
+    if (body === null) throw vanished(expected, facts);
+    if (expected >= range.fromSeq) yield* stepsOf(chain, walkObject(chain, body, seq, facts, range));
+    else yield* onTheWay(chain, body, seq, facts, range);
+    if (chain.head.seq >= range.toSeq) return;
   }
+}
+
+/** A step for what was walked, then the fault that ended it. */
+function* stepsOf(chain: ChainWalk, { records, count, fault }: WalkedLines): Generator<WalkStep> {
+  if (count > 0) yield { records, count, head: chain.head };
+  if (fault) throw fault;
+}
+
+/** The log ended before `fromSeq` and has grown since: the records of this object are on the way there. */
+function* onTheWay(
+  chain: ChainWalk,
+  body: Buffer,
+  keySeq: number,
+  facts: ErrorFacts,
+  range: WalkRange,
+): Generator<WalkStep> {
+  const { fault } = walkObject(chain, body, keySeq, facts, { toSeq: range.fromSeq - 1, wanted: () => false });
+  if (fault) throw fault;
+  if (chain.head.seq < range.fromSeq - 1) return;
+  range.onAnchor({ ...chain.head, source: "record" });
+  yield* stepsOf(chain, walkRest(chain, body, keySeq, facts, range));
 }
 
 interface Start {
@@ -63,29 +81,29 @@ interface Start {
   /** Objects beyond this seq come next; null: the log does not reach `fromSeq`. */
   readonly after: number | null;
   /** Records of the range that share an object with the anchor. */
-  readonly rest: Iterable<VerifiedRecord>;
+  readonly rest?: WalkedLines;
 }
 
-async function start(log: LogOnObjects, { fromSeq, anchor, onAnchor, signal }: WalkRange): Promise<Start> {
+async function start(log: LogOnObjects, range: WalkRange): Promise<Start> {
+  const { fromSeq, anchor, onAnchor, signal } = range;
   const known: Anchor | null = anchor
     ? { ...anchor, source: "caller" }
     : fromSeq === 0
       ? { ...EMPTY, source: "genesis" }
       : null;
   if (known) onAnchor(known);
-  if (fromSeq === 0) return { chain: new ChainWalk(), after: -1, rest: [] };
+  if (fromSeq === 0) return { chain: new ChainWalk(), after: -1 };
   const before = fromSeq - 1;
   const lookBefore = (): Promise<number | null> =>
     lastEventUpTo(log.objects, log.keys, known ? fromSeq : before, signal);
   let keySeq = await lookBefore();
-  if (known && (keySeq === null || keySeq === fromSeq)) return { chain: new ChainWalk(known), after: before, rest: [] };
+  if (known && (keySeq === null || keySeq === fromSeq)) return { chain: new ChainWalk(known), after: before };
   if (keySeq === null) {
-    const unlinked = { chain: new ChainWalk({ seq: before - 1, hash: "" }), rest: [] };
-    if ((await firstEventAfter(log.objects, log.keys, before - 1, signal)) === null)
-      return { ...unlinked, after: null };
+    const chain = new ChainWalk({ seq: before - 1, hash: "" });
+    if ((await firstEventAfter(log.objects, log.keys, before - 1, signal)) === null) return { chain, after: null };
     // Something lies beyond: the log has grown that far since, or, as the walk will find, there is a gap.
     keySeq = await lookBefore();
-    if (keySeq === null) return { ...unlinked, after: before - 1 };
+    if (keySeq === null) return { chain, after: before - 1 };
   }
 
   const key = log.keys.event(keySeq);
@@ -93,45 +111,98 @@ async function start(log: LogOnObjects, { fromSeq, anchor, onAnchor, signal }: W
   if (object === null) throw vanished(keySeq, factsOf(log, key));
   const facts = factsOf(log, key);
   const record = recordAlone(object.body, keySeq, before, facts);
-  if (known && !record) return { chain: new ChainWalk(known), after: before, rest: [] };
-  if (!record) {
-    const chain = new ChainWalk(lastRecordOf(object.body, keySeq, facts));
-    return { chain, after: keySeq, rest: [] };
-  }
-  const anchored = { seq: before, hash: record.view.eventHash };
+  if (known && !record) return { chain: new ChainWalk(known), after: before };
+  if (!record) return { chain: new ChainWalk(lastRecordOf(object.body, keySeq, facts)), after: keySeq };
+  const anchored = { seq: before, hash: record.eventHash };
   if (known && anchored.hash !== known.hash) throw anchorDiffers(known, anchored.hash);
   if (!known) onAnchor({ ...anchored, source: "record" });
   const chain = new ChainWalk(anchored);
-  return { chain, after: keySeq, rest: verifyRest(chain, object.body, keySeq, facts) };
+  return { chain, after: keySeq, rest: walkRest(chain, object.body, keySeq, facts, range) };
 }
 
-interface Fetched {
-  readonly item: EventObject;
-  readonly result: Buffer | null;
+/** An object that can hold the next records. */
+interface Candidate {
+  readonly seq: number;
+  readonly key: string;
+  /** Bytes, as a LIST said; undefined for a key that was computed. */
+  readonly size?: number | undefined;
 }
 
-function fetchObjects(log: LogOnObjects, after: number, { toSeq, signal }: WalkRange): AsyncGenerator<Fetched> {
-  // What lies beyond the range is not fetched; that it is there shows a gap at the range's end.
-  const get = async (item: EventObject, abort: AbortSignal): Promise<Buffer | null> =>
-    item.seq > toSeq || item.size > MAX_OBJECT_BYTES
-      ? null
-      : ((await log.objects.get(item.key, { signal: abort }))?.body ?? null);
-  return fetchAhead((abort) => upToFirstBeyond(listEvents(log.objects, log.keys, after, abort), toSeq), get, {
-    width: WINDOW,
+interface Fetched extends Candidate {
+  readonly size: number;
+  readonly body: Buffer | null;
+}
+
+/**
+ * The objects beyond `after` in order, fetched ahead. As long as each holds one record, their keys are computed, up to where
+ * the log is likely to end; from the first that holds more, or is missing, and to find the end, they are listed.
+ */
+async function* fetchObjects(
+  log: LogOnObjects,
+  chain: ChainWalk,
+  after: number,
+  range: WalkRange,
+): AsyncGenerator<Fetched> {
+  const window = new ReadWindow();
+  const { toSeq, likelyEnd = -1 } = range;
+  // Behind a batch there may be others.
+  if (chain.head.seq === after) {
+    const computed = (): AsyncIterable<Candidate> => computedKeys(log, after, Math.min(toSeq, likelyEnd));
+    for await (const fetched of fetchWindow(log, window, range, computed)) {
+      if (fetched.body === null) break;
+      after = fetched.seq;
+      yield fetched;
+      if (chain.head.seq !== after) break;
+    }
+  }
+  if (after >= toSeq) return;
+  yield* fetchWindow(log, window, range, (signal) =>
+    upToFirstBeyond(listEvents(log.objects, log.keys, after, signal), toSeq),
+  );
+}
+
+async function* fetchWindow(
+  { objects }: LogOnObjects,
+  window: ReadWindow,
+  { toSeq, signal }: WalkRange,
+  source: (signal: AbortSignal) => AsyncIterable<Candidate>,
+): AsyncGenerator<Fetched> {
+  const get = async ({ seq, key, size }: Candidate, abort: AbortSignal): Promise<Buffer | null> => {
+    // What lies beyond the range is not fetched; that it is there shows a gap at the range's end.
+    if (seq > toSeq || (size ?? 0) > MAX_OBJECT_BYTES) return null;
+    const { onSlowDown, answered } = window.begin();
+    const range = size === undefined ? UP_TO_TOO_LARGE : {};
+    const body = (await objects.get(key, { ...range, signal: abort, onSlowDown }))?.body ?? null;
+    answered(body?.length ?? 0);
+    return body;
+  };
+  const limits = {
+    width: () => window.width,
     maxWeight: WINDOW_BYTES,
-    weight: (item) => item.size,
+    weight: ({ size }: Candidate) => size ?? window.typicalBytes,
     signal,
-  });
+  };
+  for await (const { item, result } of fetchAhead(source, get, limits))
+    yield { ...item, size: item.size ?? result?.length ?? 0, body: result };
 }
 
-async function* upToFirstBeyond(events: AsyncIterable<EventObject>, toSeq: number): AsyncGenerator<EventObject> {
+/** Of an object whose size is not known, no more than shows that it is too large. */
+const UP_TO_TOO_LARGE = { range: { start: 0, end: MAX_OBJECT_BYTES + 1 } };
+
+async function* computedKeys({ keys }: LogOnObjects, after: number, to: number): AsyncGenerator<Candidate> {
+  // A source is asynchronous by the window's contract; here is nothing to wait for.
+  await Promise.resolve();
+  for (let seq = after + 1; seq <= to; seq++) yield { seq, key: keys.event(seq) };
+}
+
+async function* upToFirstBeyond(events: AsyncIterable<Candidate>, toSeq: number): AsyncGenerator<Candidate> {
   for await (const event of events) {
     yield event;
     if (event.seq > toSeq) return;
   }
 }
 
-function vanished(seq: number, facts: ReturnType<typeof factsOf>): VerificationError {
+function vanished(seq: number, facts: ErrorFacts): VerificationError {
   const at = { seq, expected: seq, actual: "no object" };
   return new VerificationError("GAP", at, `record ${String(seq)} is missing: its object was listed, but is gone`, {
     facts,

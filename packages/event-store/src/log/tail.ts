@@ -1,8 +1,9 @@
 import { BackendError, type ErrorFacts } from "../core/errors.js";
 import { GENESIS_HASH, type Head } from "../core/event.js";
 import { headContradiction, parseHead } from "../core/head-check.js";
+import type { RecordView } from "../core/record-view.js";
 import type { ObjectStore } from "../objects/port.js";
-import { lastRecordOf, recordAlone, type VerifiedRecord } from "./event-object.js";
+import { lastRecordOf, recordAlone } from "./event-object.js";
 import type { LogKeys } from "./keys.js";
 import { lastEventAfter, lastEventUpTo } from "./listing.js";
 
@@ -36,7 +37,7 @@ export async function findTail(log: LogOnObjects, signal?: AbortSignal): Promise
   const record = holder && recordAlone(holder.body, holder.keySeq, hint.seq, holder.facts);
   const from = holder && record ? lastRecordOf(holder.body, holder.keySeq, holder.facts) : EMPTY;
   const tail = await advanceTail(log, from, signal);
-  const actual = record?.view.eventHash ?? null;
+  const actual = record?.eventHash ?? null;
   if (actual !== hint.hash) throw headContradiction(hint, tail, actual, factsOf(log, log.keys.head));
   return tail;
 }
@@ -67,7 +68,7 @@ async function objectAt(
 }
 
 /** Record `seq`, checked alone; null when the log has none. */
-export async function recordAt(log: LogOnObjects, seq: number, signal?: AbortSignal): Promise<VerifiedRecord | null> {
+export async function recordAt(log: LogOnObjects, seq: number, signal?: AbortSignal): Promise<RecordView | null> {
   const object = await objectAt(log, seq, signal);
   return object && recordAlone(object.body, object.keySeq, seq, object.facts);
 }

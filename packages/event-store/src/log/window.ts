@@ -2,13 +2,13 @@ import { setMaxListeners } from "node:events";
 
 /**
  * Runs `fetch` for the items of a source ahead of its consumer, in order: at most `width` at a time and, by `weight`, at
- * most `maxWeight` (but always one). Leaving the loop, or a failure, aborts what is under way.
+ * most `maxWeight` (but always one); `width` may change meanwhile. Leaving the loop, or a failure, aborts what is under way.
  */
 export async function* fetchAhead<T, R>(
   source: (signal: AbortSignal) => AsyncIterable<T>,
   fetch: (item: T, signal: AbortSignal) => Promise<R>,
   limits: {
-    readonly width: number;
+    readonly width: () => number;
     readonly maxWeight: number;
     readonly weight: (item: T) => number;
     readonly signal?: AbortSignal | undefined;
@@ -26,7 +26,7 @@ export async function* fetchAhead<T, R>(
   try {
     for (;;) {
       const first = ahead[0];
-      if (!ended && ahead.length < limits.width && (first === undefined || weight < limits.maxWeight)) {
+      if (!ended && ahead.length < limits.width() && (first === undefined || weight < limits.maxWeight)) {
         next ??= items.next();
         // A source that is slow just now must not hold back what is fetched already.
         const found = await Promise.race(first ? [next, settled(first.result)] : [next]);

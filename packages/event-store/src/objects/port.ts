@@ -71,6 +71,8 @@ export type PutOutcome =
 export interface GetOptions {
   readonly range?: { readonly start: number; readonly end: number };
   readonly signal?: AbortSignal | undefined;
+  /** Told whenever the server asks for fewer requests (503, 429), before the call is tried again. */
+  readonly onSlowDown?: (() => void) | undefined;
 }
 
 export interface StoredObject {

@@ -12,11 +12,12 @@ import {
   type StoredRecord,
 } from "../core/event.js";
 import { isHash } from "../core/hash.js";
-import { MalformedRecord, viewRecord } from "../core/record-view.js";
+import { MalformedRecord, viewRecord, type RecordView } from "../core/record-view.js";
 import { encodeChain, prepareEvent } from "../core/record.js";
-import { toEvent } from "../core/recorded-event.js";
+import { EventParser } from "../core/recorded-event.js";
 import type { AppendOutcome, LogWriter } from "../log/append-job.js";
 import type { Runtime } from "../system/runtime.js";
+import { oneByOne } from "./one-by-one.js";
 import type {
   AppendOptions,
   AppendResult,
@@ -97,17 +98,24 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     return { seq: last.seq, hash: last.eventHash };
   }
 
-  async *read<T extends keyof E & string = keyof E & string>(
+  read<T extends keyof E & string = keyof E & string>(
     options: ReadOptions<T> = {},
-  ): AsyncGenerator<RecordedEvent<Pick<E, T>>, void, undefined> {
-    for await (const { view } of readVerified(this.#source, () => this.#writer.head(), options))
-      yield toEvent<Pick<E, T>>(view);
+  ): AsyncIterableIterator<RecordedEvent<Pick<E, T>>, undefined> {
+    const parser = new EventParser<Pick<E, T>>();
+    return oneByOne(this.#records(options), (record) => parser.parse(record));
   }
 
-  async *readRecords(options: ReadOptions = {}): AsyncGenerator<StoredRecord, void, undefined> {
-    for await (const { line, view } of readVerified(this.#source, () => this.#writer.head(), options)) {
-      yield { seq: view.seq, eventHash: view.eventHash, prevHash: view.prevHash, line };
-    }
+  readRecords(options: ReadOptions = {}): AsyncIterableIterator<StoredRecord, undefined> {
+    return oneByOne(this.#records(options), ({ seq, eventHash, prevHash, line }) => ({
+      seq,
+      eventHash,
+      prevHash,
+      line,
+    }));
+  }
+
+  #records(options: ReadOptions): AsyncIterable<readonly RecordView[]> {
+    return readVerified(this.#source, () => this.#writer.head(), options);
   }
 
   head(): Promise<Head> {

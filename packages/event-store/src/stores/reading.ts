@@ -3,30 +3,32 @@ import { GENESIS_HASH, MAX_SEQ, type Anchor, type Head } from "../core/event.js"
 import { anchorDiffers, endsBefore, expectationFailed, headContradiction } from "../core/head-check.js";
 import { isHash } from "../core/hash.js";
 import { quote } from "../core/json/strings.js";
+import type { RecordFields } from "../core/record-scan.js";
 import type { RecordView } from "../core/record-view.js";
-import type { VerifiedRecord } from "../log/event-object.js";
 import type { RangeOptions, ReadOptions, VerifyOptions, VerifyReport } from "./port.js";
 import type { RecordSource } from "./record-source.js";
 
 /**
- * The verified records of a read that pass its filters. A read that meets the log's end fails, after its last record, when the stored
- * head shows that there was more. @throws VerificationError
+ * The verified records of a read that pass its filters, some at a time. A read that meets the log's end fails, after its last
+ * record, when the stored head shows that there was more. @throws VerificationError
  */
 export async function* readVerified(
   source: RecordSource,
   logHead: () => Promise<Head>,
   options: ReadOptions,
-): AsyncGenerator<VerifiedRecord> {
+): AsyncGenerator<readonly RecordView[]> {
   const range = checkRange(options);
-  const wanted = filter(options);
+  const matches = filter(options);
   const { toSeq = MAX_SEQ, signal } = options;
   const watch = new HeadWatch(await source.storedHead(signal));
+  const wanted = matches && ((record: RecordFields): boolean => watch.awaits(record.seq) || matches(record));
   let end: Head | null = null;
   const onAnchor = (anchor: Anchor): void => options.onAnchor?.(anchor);
-  for await (const record of source.walk({ ...range, toSeq, signal, onAnchor })) {
-    end = headOf(record.view);
-    watch.see(end);
-    if (wanted(record.view)) yield record;
+  for await (const { records, head } of source.walk({ ...range, toSeq, signal, onAnchor, wanted, ...watch.hint })) {
+    end = head;
+    for (const record of records) watch.see(record);
+    const found = matches ? records.filter(matches) : records;
+    if (found.length > 0) yield found;
   }
   // A read that stopped where it was told to says nothing of the end; every other one has met it.
   if (end !== null && end.seq >= toSeq) return;
@@ -49,16 +51,20 @@ export async function verifyLog(
   let anchor: Anchor = { ...end, source: options.anchor ? "caller" : "record" };
   let events = 0;
   try {
-    for await (const { view } of source.walk({
+    for await (const { records, head, count } of source.walk({
       ...range,
       toSeq: MAX_SEQ,
       signal,
       onAnchor: (found) => (anchor = end = found),
+      wanted: ({ seq }) => stored.awaits(seq) || expected.awaits(seq),
+      ...stored.hint,
     })) {
-      end = headOf(view);
-      stored.see(end);
-      expected.see(end);
-      events++;
+      for (const record of records) {
+        stored.see(record);
+        expected.see(record);
+      }
+      end = head;
+      events += count;
       options.onProgress?.({ events, seq: end.seq });
     }
     if (events === 0 && range.fromSeq > 0) {
@@ -103,8 +109,18 @@ class HeadWatch {
     this.#head = head;
   }
 
-  see(record: Head): void {
-    if (record.seq === this.#head?.seq) this.#seen = record.hash;
+  /** Is it this record that it wants to see? */
+  awaits(seq: number): boolean {
+    return seq === this.#head?.seq;
+  }
+
+  see({ seq, eventHash }: RecordView): void {
+    if (this.awaits(seq)) this.#seen = eventHash;
+  }
+
+  /** How far the log is likely to reach. */
+  get hint(): { readonly likelyEnd?: number } {
+    return this.#head === null ? {} : { likelyEnd: this.#head.seq };
   }
 
   /** Null when the log bears the head out, else what it has in that place. A head before the walked range is looked up. */
@@ -120,10 +136,6 @@ class HeadWatch {
   }
 }
 
-function headOf(view: RecordView): Head {
-  return { seq: view.seq, hash: view.eventHash };
-}
-
 /** The head of a log without records. */
 const NOTHING: Head = { seq: -1, hash: GENESIS_HASH };
 
@@ -132,18 +144,21 @@ function before(range: { readonly fromSeq: number; readonly anchor?: Head }): He
   return range.anchor ?? { seq: range.fromSeq - 1, hash: GENESIS_HASH };
 }
 
-/** Compares canonical bytes: nothing is parsed for a record that is not wanted. */
-function filter(options: ReadOptions): (view: RecordView) => boolean {
-  const tests: ((view: RecordView) => boolean)[] = [];
-  for (const [field, text] of [
-    ["aggregateId", options.aggregateId],
-    ["type", options.type],
-  ] as const) {
-    if (text === undefined) continue;
-    const bytes = Buffer.from(quote(text));
-    tests.push((view) => view.bytes.subarray(...view[field]).equals(bytes));
-  }
-  return (view) => tests.every((test) => test(view));
+/** Compares canonical bytes: nothing is parsed for a record that is not wanted. Undefined when all are. */
+function filter({ aggregateId, type }: ReadOptions): ((record: RecordFields) => boolean) | undefined {
+  const id = aggregateId === undefined ? null : Buffer.from(quote(aggregateId));
+  const name = type === undefined ? null : Buffer.from(quote(type));
+  if (!id && !name) return undefined;
+  return (record) =>
+    (!id || stands(id, record.bytes, record.aggregateIdStart, record.aggregateIdEnd)) &&
+    (!name || stands(name, record.bytes, record.typeStart, record.typeEnd));
+}
+
+/** From the end: names of one kind differ there. */
+function stands(text: Buffer, bytes: Buffer, start: number, end: number): boolean {
+  if (text.length !== end - start) return false;
+  for (let i = text.length - 1; i >= 0; i--) if (text[i] !== bytes[start + i]) return false;
+  return true;
 }
 
 function checkRange(options: RangeOptions & { readonly toSeq?: number | undefined }): {

@@ -1,11 +1,10 @@
 import { ConfigError } from "../core/errors.js";
 import type { AnyEvents, EventMap, HashVersion, Head } from "../core/event.js";
 import { Appender } from "../log/appender.js";
-import type { VerifiedRecord } from "../log/event-object.js";
 import { HeadKeeper } from "../log/head-keeper.js";
 import { LogKeys } from "../log/keys.js";
 import { ObjectLogWriter } from "../log/object-log.js";
-import { walkObjects, type WalkRange } from "../log/reader.js";
+import { walkObjects, type WalkRange, type WalkStep } from "../log/reader.js";
 import { readHead, recordAt, type LogOnObjects } from "../log/tail.js";
 import type { ObjectStore } from "../objects/port.js";
 import type { S3ConnectionOptions } from "../objects/s3/open.js";
@@ -96,12 +95,12 @@ class ObjectSource implements RecordSource {
     return readHead(this.#log, signal);
   }
 
-  walk(range: WalkRange): AsyncIterable<VerifiedRecord> {
+  walk(range: WalkRange): AsyncIterable<WalkStep> {
     return walkObjects(this.#log, range);
   }
 
   async hashOf(seq: number, signal?: AbortSignal): Promise<string | null> {
-    return (await recordAt(this.#log, seq, signal))?.view.eventHash ?? null;
+    return (await recordAt(this.#log, seq, signal))?.eventHash ?? null;
   }
 }
 

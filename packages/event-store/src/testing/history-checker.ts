@@ -1,7 +1,7 @@
 import { EventStoreError } from "../core/errors.js";
 import { GENESIS_HASH, type NewEvent } from "../core/event.js";
 import { encodeRecord, prepareEvent } from "../core/record.js";
-import { toEvent } from "../core/recorded-event.js";
+import { EventParser } from "../core/recorded-event.js";
 import { viewRecord } from "../core/record-view.js";
 import type { Acknowledged, AppendInvocation, History, ReadInvocation } from "./history.js";
 
@@ -46,7 +46,7 @@ export async function checkHistory(
 
 function placeOf(line: Buffer): Place {
   const view = viewRecord(line);
-  const { seq, eventHash, prevHash, hashVersion, ts } = toEvent(view);
+  const { seq, eventHash, prevHash, hashVersion, ts } = new EventParser().parse(view);
   return { line, seq, eventHash, prevHash, hashVersion, ts };
 }
 

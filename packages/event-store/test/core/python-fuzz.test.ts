@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CanonicalScanner } from "../../src/core/json/canonical-scan.js";
+import { isCanonical } from "../../src/core/json/canonical-scan.js";
 import { canonicalizeText } from "../../src/core/json/canonical-text.js";
 import { canonicalizeValue } from "../../src/core/json/canonical-value.js";
 import { isIntegerLexeme } from "../../src/core/json/numbers.js";
@@ -34,8 +34,7 @@ function pythonCanonical(texts: readonly string[]): string[] {
 }
 
 function scans(bytes: Buffer): boolean {
-  const scanner = new CanonicalScanner(bytes, 0, bytes.length);
-  return scanner.value() && scanner.done;
+  return isCanonical(bytes);
 }
 
 const digits = fc.stringMatching(/^(0|[1-9][0-9]{0,25})$/);

@@ -30,6 +30,10 @@ async function seqs(options: Parameters<EventStore["read"]>[0]): Promise<number[
   return found;
 }
 
+function gets(from: number, to: number): string[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => `GET events/${String(from + i).padStart(10, "0")}.json`);
+}
+
 beforeEach(async () => {
   if (bucket.size === 0) {
     const writer = await S3EventStore.open({ objects: memoryObjects({ bucket }) });
@@ -63,10 +67,23 @@ describe("requests of a read", () => {
     }
   });
 
-  it("all of it: one GET an object, and one LIST a thousand", async () => {
+  it("all of it: one GET an object by its computed key, and one LIST to find the end", async () => {
+    expect(await seqs({ toSeq: 1299 })).toHaveLength(1300);
+    expect(objects.asked.toSorted()).toEqual(["GET events/_head.json", ...gets(0, 1299)].toSorted());
+    objects.asked.length = 0;
+    expect(await seqs({})).toHaveLength(1500);
+    expect(objects.asked.filter((what) => what === "LIST")).toHaveLength(1);
+    expect(objects.asked).toEqual(expect.arrayContaining(gets(0, 1300)));
+    // at the first batch, what was asked for ahead is in vain
+    expect(objects.asked.length).toBeLessThanOrEqual(1301 + 2 + 64);
+  });
+
+  it("without a head: one GET an object, and one LIST a thousand", async () => {
+    store = await S3EventStore.open({ objects, useHead: false });
+    objects.asked.length = 0;
     expect(await seqs({})).toHaveLength(1500);
     expect(objects.asked.filter((what) => what === "LIST")).toHaveLength(2);
-    expect(objects.asked.filter((what) => what.startsWith("GET")).length).toBe(1301 + 1);
+    expect(objects.asked.filter((what) => what !== "LIST").toSorted()).toEqual(gets(0, 1300));
   });
 });
 

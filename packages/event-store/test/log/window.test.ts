@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { fetchAhead } from "../../src/log/window.js";
 
-const limits = { width: 4, maxWeight: 100, weight: (n: number): number => n };
+const limits = { width: () => 4, maxWeight: 100, weight: (n: number): number => n };
 
 describe("fetching ahead", () => {
   it("keeps order, at most `width` under way, and at most `maxWeight` but always one", async () => {

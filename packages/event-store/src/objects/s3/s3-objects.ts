@@ -55,9 +55,9 @@ export class S3Objects implements ObjectStore {
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject | null> {
     checkGet(key, options);
-    const { range, signal } = options;
+    const { range, signal, onSlowDown } = options;
     const attempt = this.#transport.attempt("GET", key);
-    const reply = await this.#retried(attempt, signal, () => this.#transport.get(key, range, signal));
+    const reply = await this.#retried(attempt, signal, () => this.#transport.get(key, range, signal), onSlowDown);
     if (reply.kind === "ok") {
       const { object, partial } = reply.value;
       return range === undefined || partial
@@ -102,11 +102,14 @@ export class S3Objects implements ObjectStore {
     attempt: Attempt,
     signal: AbortSignal | undefined,
     send: () => Promise<Reply<T>>,
+    onSlowDown?: () => void,
   ): Promise<Extract<Settled<T>, { kind: "ok" | "no-key" | "range-beyond-end" }>> {
-    const once = (): Promise<Reply<T>> => {
+    const once = async (): Promise<Reply<T>> => {
       this.#throwIfClosed();
       throwIfAborted(signal, attempt.operation);
-      return send();
+      const reply = await send();
+      if (onSlowDown && reply.kind === "trouble" && asksForLess(reply.error.facts.status)) onSlowDown();
+      return reply;
     };
     const reply = await this.#retrier.run(once, signal, this.#closing.signal);
     switch (reply.kind) {
@@ -151,4 +154,9 @@ export class S3Objects implements ObjectStore {
         throw reply.error;
     }
   }
+}
+
+/** 503 SlowDown, 429 Too Many Requests. */
+function asksForLess(status: number | undefined): boolean {
+  return status === 503 || status === 429;
 }

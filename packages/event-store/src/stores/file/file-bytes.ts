@@ -42,13 +42,60 @@ export function asStoreError(
 /** Up to `length` bytes at `position`; fewer at the end of the file. */
 export async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(length);
+  return buffer.subarray(0, await readInto(file, buffer, position));
+}
+
+/** Fills `buffer` from `position` on; less at the end of the file. */
+async function readInto(file: FileHandle, buffer: Buffer, position: number): Promise<number> {
   let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await file.read(buffer, filled, length - filled, position + filled);
+  while (filled < buffer.length) {
+    const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, position + filled);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }
-  return buffer.subarray(0, filled);
+  return filled;
+}
+
+/** Whole lines of a file, as they stand there. */
+export interface Block {
+  readonly bytes: Buffer;
+  /** Byte offset of the first one. */
+  readonly start: number;
+  /** The range ends here, perhaps in the middle of a line. */
+  readonly last: boolean;
+}
+
+/**
+ * The lines in [start, end), a chunk's worth at a time; the next chunk is read while the last one is being used. A line beyond
+ * the size of a record ends the walk: it is handed out cut, which no reader accepts.
+ */
+export async function* readBlocks(file: FileHandle, start: number, end: number): AsyncGenerator<Block> {
+  let position = start;
+  const read = async (rest: Buffer): Promise<Buffer> => {
+    const length = Math.min(Math.max(CHUNK, rest.length), end - position);
+    const bytes = Buffer.allocUnsafeSlow(rest.length + length);
+    rest.copy(bytes);
+    const filled = await readInto(file, bytes.subarray(rest.length), position);
+    position += filled;
+    if (filled < length) end = position;
+    return bytes.subarray(0, rest.length + filled);
+  };
+  let rest: Buffer = Buffer.alloc(0);
+  for (let next: Promise<Buffer> | null = position < end ? read(rest) : null; next !== null;) {
+    const bytes = await next;
+    const blockStart = position - bytes.length;
+    const whole = position < end ? bytes.lastIndexOf(NEWLINE) + 1 : bytes.length;
+    rest = bytes.subarray(whole);
+    if (rest.length > MAX_LINE_BYTES) {
+      yield { bytes, start: blockStart, last: false };
+      return;
+    }
+    const last = position >= end;
+    next = last ? null : read(rest);
+    // It may fail before its turn.
+    next?.catch(() => undefined);
+    if (whole > 0) yield { bytes: bytes.subarray(0, whole), start: blockStart, last };
+  }
 }
 
 /**

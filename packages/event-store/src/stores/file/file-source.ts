@@ -1,13 +1,12 @@
 import type { FileHandle } from "node:fs/promises";
 import { checkAlone, tornTail } from "../../core/chain.js";
-import { EventStoreError, VerificationError } from "../../core/errors.js";
+import { EventStoreError } from "../../core/errors.js";
 import type { Head } from "../../core/event.js";
-import type { VerifiedRecord } from "../../log/event-object.js";
-import type { WalkRange } from "../../log/reader.js";
+import type { WalkRange, WalkStep } from "../../log/reader.js";
 import { lockFile } from "../../system/file-lock.js";
 import type { RecordSource } from "../record-source.js";
 import { wholeEnd } from "./batch-mark.js";
-import { asStoreError, openForReading, readLines, type StoredLine } from "./file-bytes.js";
+import { asStoreError, openForReading, readBlocks, readLines } from "./file-bytes.js";
 import { firstSeq, offsetNear, seqOf } from "./locate.js";
 import type { LogFiles } from "./log-files.js";
 import { RangeWalk } from "./range-walk.js";
@@ -55,8 +54,8 @@ export class FileSource implements RecordSource {
     }
   }
 
-  async *walk(range: WalkRange): AsyncGenerator<VerifiedRecord> {
-    const { fromSeq, toSeq, signal } = range;
+  async *walk(range: WalkRange): AsyncGenerator<WalkStep> {
+    const { fromSeq, signal } = range;
     const walk = new RangeWalk(range);
     let index = (await this.#firstIndex(range)) - 1;
     for (;;) {
@@ -64,13 +63,12 @@ export class FileSource implements RecordSource {
       const part = await this.#nextPart(index);
       if (part === null) return;
       try {
-        for await (const record of this.#records(part, walk, fromSeq)) {
+        for await (const step of this.#steps(part, walk, fromSeq)) {
           throwIfAborted(signal);
-          if (record.view.seq > toSeq) return;
-          if (record.view.seq >= fromSeq) yield record;
-          // What follows is none of the range, good or bad.
-          if (record.view.seq === toSeq) return;
+          yield step;
         }
+        // What follows is none of the range, good or bad.
+        if (walk.done) return;
       } catch (error) {
         throw asStoreError(error, { file: part.path, operation: "read" });
       } finally {
@@ -114,38 +112,33 @@ export class FileSource implements RecordSource {
     return { file: await openSegment(this.#files, index), path: this.#files.segment(index), index, live: false };
   }
 
-  async *#records(part: Part, walk: RangeWalk, fromSeq: number): AsyncGenerator<VerifiedRecord> {
+  async *#steps(part: Part, walk: RangeWalk, fromSeq: number): AsyncGenerator<WalkStep> {
+    const facts = { file: part.path };
     let end = await this.#readableEnd(part);
     // Only the first file is entered in its middle; in the others everything is of the range.
     let position = walk.started ? 0 : await offsetNear(part.file, fromSeq - 1, end);
     for (;;) {
-      let unfinished: StoredLine | null = null;
-      for await (const lines of readLines(part.file, position, end)) {
-        for (const stored of lines) {
-          try {
-            const record = walk.accept(stored.line, {
-              unterminated: part.live && !stored.terminated,
-              facts: { file: part.path },
-            });
-            if (record) yield record;
-            position = stored.start + stored.line.length + (stored.terminated ? 1 : 0);
-          } catch (error) {
-            if (!(error instanceof VerificationError && error.code === "TORN_TAIL")) throw error;
-            unfinished = stored;
-          }
-        }
+      let unfinished = false;
+      for await (const { bytes, start, last } of readBlocks(part.file, position, end)) {
+        const { records, count, fault, end: passed } = walk.accept(bytes, { atEnd: part.live && last, facts });
+        if (count > 0) yield { records, count, head: walk.head };
+        if (walk.done) return;
+        position = start + passed;
+        if (fault === null) continue;
+        if (fault.code !== "TORN_TAIL") throw fault;
+        unfinished = true;
+        break;
       }
       if (!part.live) return;
       const seen = { end, size: (await part.file.stat()).size };
-      if (unfinished === null && end >= seen.size) return;
+      if (!unfinished && end >= seen.size) return;
       // Something unfinished stands at the end: a write under way, which is not of the log yet, or the trace of a dead writer.
       const now = await this.#whileNobodyWrites(part.path, async () => ({
         end: await this.#readableEnd(part),
         size: (await part.file.stat()).size,
       }));
       if (now === null || now.size === position) return;
-      if (now.end === seen.end && now.size === seen.size)
-        throw tornTail(walk.next, now.size - position, { file: part.path });
+      if (now.end === seen.end && now.size === seen.size) throw tornTail(walk.next, now.size - position, facts);
       end = now.end;
     }
   }

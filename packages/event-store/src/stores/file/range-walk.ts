@@ -1,6 +1,8 @@
-import { ChainWalk, checkAlone, type LineOrigin } from "../../core/chain.js";
-import { GENESIS_HASH, type Anchor } from "../../core/event.js";
-import type { VerifiedRecord } from "../../log/event-object.js";
+import { ChainWalk, checkAlone, type LineOrigin, type WalkedLines } from "../../core/chain.js";
+import { VerificationError, type ErrorFacts } from "../../core/errors.js";
+import { GENESIS_HASH, type Anchor, type Head } from "../../core/event.js";
+import { isBlank } from "../../core/lines.js";
+import type { RecordView } from "../../core/record-view.js";
 import type { WalkRange } from "../../log/reader.js";
 import { seqOf } from "./locate.js";
 
@@ -38,24 +40,58 @@ export class RangeWalk {
     return this.#chain ? this.#chain.head.seq + 1 : this.#passed + 1;
   }
 
-  /** Null for a record before the range. @throws VerificationError */
-  accept(line: Buffer, origin: LineOrigin): VerifiedRecord | null {
-    if (this.#chain === null) {
-      if (this.#passesOver(line, origin)) return null;
-      const { anchor, onAnchor } = this.#range;
-      if (!anchor) {
-        const view = checkAlone(line, this.#target, origin);
-        const found: Anchor = { seq: view.seq, hash: view.eventHash, source: "record" };
-        onAnchor(found);
-        this.#chain = new ChainWalk(found);
-        return null;
+  /** The record that the range ends with was seen. */
+  get done(): boolean {
+    return this.#chain !== null && this.#chain.head.seq >= this.#range.toSeq;
+  }
+
+  /** The last good record; of no meaning before the walk has started. */
+  get head(): Head {
+    return this.#chain?.head ?? { seq: -1, hash: GENESIS_HASH };
+  }
+
+  /** Takes the lines of a block. `atEnd`: the log ends with it, so its last line may be torn. */
+  accept(bytes: Buffer, { atEnd, facts }: { readonly atEnd: boolean; readonly facts: ErrorFacts }): WalkedLines {
+    const { toSeq, wanted } = this.#range;
+    const found: RecordView[] = [];
+    let from = 0;
+    let count = 0;
+    while (this.#chain === null && from < bytes.length) {
+      const newline = bytes.indexOf(0x0a, from);
+      const end = newline < 0 ? bytes.length : newline;
+      const line = bytes.subarray(from, end);
+      try {
+        const view = isBlank(line) ? null : this.#approach(line, { unterminated: atEnd && newline < 0, facts });
+        if (view) count++;
+        if (view && (wanted === undefined || wanted(view))) found.push(view);
+      } catch (error) {
+        if (error instanceof VerificationError) return { records: found, count, end: from, fault: error };
+        throw error;
       }
-      const chain = new ChainWalk(anchor);
-      const view = chain.accept(line, origin);
-      this.#chain = chain;
-      return { line, view };
+      from = Math.min(end + 1, bytes.length);
     }
-    return { line, view: this.#chain.accept(line, origin) };
+    if (this.#chain === null || this.done) return { records: found, count, end: from, fault: null };
+    const walked = this.#chain.acceptLines(bytes, { from, limit: toSeq - this.head.seq, wanted, atEnd, facts });
+    return found.length === 0 && count === 0
+      ? walked
+      : { ...walked, records: [...found, ...walked.records], count: count + walked.count };
+  }
+
+  /** A line before the chain has begun: it may begin it. The record, when it is of the range. @throws VerificationError */
+  #approach(line: Buffer, origin: LineOrigin): RecordView | null {
+    if (this.#passesOver(line, origin)) return null;
+    const { anchor, onAnchor } = this.#range;
+    if (!anchor) {
+      const view = checkAlone(line, this.#target, origin);
+      const found: Anchor = { seq: view.seq, hash: view.eventHash, source: "record" };
+      onAnchor(found);
+      this.#chain = new ChainWalk(found);
+      return null;
+    }
+    const chain = new ChainWalk(anchor);
+    const view = chain.accept(line, origin);
+    this.#chain = chain;
+    return view;
   }
 
   #passesOver(line: Buffer, origin: LineOrigin): boolean {

@@ -27,14 +27,14 @@ function isExecutable(path) {
 }
 
 /**
- * Starts a gateway with one bucket.
+ * Starts a gateway with one bucket. `store`: `memstore`, or `bluestore`, which is on the disk.
  * @returns {{ process: ChildProcess, started: Promise<Record<string, string>>, wipe: () => void }} `started`: the variables
  *   that reach it, or a rejection with the script's own words. `process`: what is starting it, ends by a signal.
  *   `wipe`: ends and removes it, once `process` has ended.
  */
-export function startGateway(bucket) {
+export function startGateway(bucket, { store = "memstore" } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "rynxs-rgw-"));
-  const starting = spawn("bash", [script, "start", folder, "--bucket", bucket], {
+  const starting = spawn("bash", [script, "start", folder, "--bucket", bucket, "--store", store], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";

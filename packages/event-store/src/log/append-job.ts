@@ -2,7 +2,9 @@ import type { Head, StoredRecord } from "../core/event.js";
 
 /** What is to be appended: records are made for the tail they will stand behind, again after each lost race. */
 export interface AppendJob {
-  /** 1 to 1000 records that follow `tail`; may throw to refuse the job, which then writes nothing. */
+  /** How many records it makes: 1 to 1000. */
+  readonly count: number;
+  /** Those records, behind `tail`; may throw to refuse the job, which then writes nothing. */
   readonly recordsAfter: (tail: Head) => readonly StoredRecord[];
   /** Commit only behind this hash. */
   readonly expectedPrevHash?: string | undefined;

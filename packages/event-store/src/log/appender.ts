@@ -1,8 +1,11 @@
+import { setImmediate } from "node:timers/promises";
 import { ChainWalk } from "../core/chain.js";
 import { CommitUnknownError, EventStoreError } from "../core/errors.js";
-import type { Head, StoredRecord } from "../core/event.js";
+import { MAX_BATCH_RECORDS, type Head } from "../core/event.js";
 import { backOff, type Runtime } from "../system/runtime.js";
+import { AppendGroup, blockedBy, type GroupLimits } from "./append-group.js";
 import type { AppendJob, AppendOutcome } from "./append-job.js";
+import { AppendQueue } from "./append-queue.js";
 import { objectBody, walkObject } from "./event-object.js";
 import type { HeadKeeper } from "./head-keeper.js";
 import { PUT_ID, proveBackend } from "./proof.js";
@@ -24,6 +27,11 @@ type Fate = { readonly stored: true } | { readonly stored: false; readonly winne
 /** Races lost by stepping record by record, before the tail is looked for by LIST. */
 const STEPS_BEFORE_LIST = 4;
 
+/** Default mode: one append an object. */
+const ONE: GroupLimits = { appends: 1, records: MAX_BATCH_RECORDS, bytes: Infinity };
+/** Batch mode: what waits while a put is under way is the next object. */
+const BATCH: GroupLimits = { appends: Infinity, records: MAX_BATCH_RECORDS, bytes: 4 * 1024 * 1024 };
+
 /**
  * Appends to a log by one compare-and-swap per object: a put of the next seq's key that fails if the key exists. Exactly
  * one put is in flight per log; nothing is ever put behind a put whose outcome is open (docs/SPEC.md, "Append"; the table of answers is
@@ -35,7 +43,10 @@ export class Appender {
   readonly #runtime: Runtime;
   readonly #timeoutMs: number;
   readonly #prove: boolean;
+  readonly #limits: GroupLimits;
+  readonly #queue = new AppendQueue();
   readonly #turns = new Turns();
+  #draining: Promise<void> | null = null;
   /** The verified last record, as far as this process knows. Others may have appended behind it. */
   #tail: Head | null = null;
   /** A put whose outcome is unknown: settled before anything else is put. */
@@ -43,13 +54,14 @@ export class Appender {
 
   constructor(
     log: LogOnObjects,
-    options: { head: HeadKeeper | null; runtime: Runtime; timeoutMs: number; prove: boolean },
+    options: { head: HeadKeeper | null; runtime: Runtime; timeoutMs: number; prove: boolean; batch: boolean },
   ) {
     this.#log = log;
     this.#head = options.head;
     this.#runtime = options.runtime;
     this.#timeoutMs = options.timeoutMs;
     this.#prove = options.prove;
+    this.#limits = options.batch ? BATCH : ONE;
   }
 
   /** The last record this process has seen; null before the first append. */
@@ -58,7 +70,9 @@ export class Appender {
   }
 
   append(job: AppendJob): Promise<AppendOutcome> {
-    return this.#turns.run(() => this.#append(job), job.signal);
+    const outcome = this.#queue.push(job);
+    if (!this.#queue.empty) this.#draining ??= this.#drain();
+    return outcome;
   }
 
   settle(): Promise<{ committed: boolean; end: Head } | null> {
@@ -66,8 +80,9 @@ export class Appender {
   }
 
   /** When all appends begun so far have ended. */
-  idle(): Promise<void> {
-    return this.#turns.idle();
+  async idle(): Promise<void> {
+    await this.#draining;
+    await this.#turns.idle();
   }
 
   /** Runs `work` while nothing is being appended, and looks for the tail anew afterwards. */
@@ -78,50 +93,88 @@ export class Appender {
     });
   }
 
-  async #append(job: AppendJob): Promise<AppendOutcome> {
-    const { signal } = job;
-    if (signal?.aborted) throw abortedError(signal);
+  async #drain(): Promise<void> {
+    while (!this.#queue.empty) {
+      await this.#turns.run(async () => {
+        // What arrives in this same turn of the event loop, as the callers do that the last put has answered, goes together.
+        if (this.#limits.appends > 1) await setImmediate();
+        await this.#appendNext();
+      });
+    }
+    this.#draining = null;
+  }
+
+  /** The next group, from its place in the queue to its outcome. Never throws. */
+  async #appendNext(): Promise<void> {
+    if (this.#queue.empty) return;
     const until = this.#runtime.elapsed() + this.#timeoutMs;
-    const prelude = async (): Promise<void> => {
-      if (this.#prove) await proveBackend(this.#log.objects, this.#log.keys, this.#runtime, until, signal);
-      await this.#settle(until, signal);
-    };
-    await prelude().catch((error: unknown) => {
-      if (signal?.aborted) throw abortedError(signal);
-      throw error instanceof CommitUnknownError ? blockedBy(error) : error;
-    });
-    let fresh = this.#tail === null;
-    let tail = (this.#tail ??= await findTail(this.#log, signal));
-    for (let races = 0; ;) {
-      if (job.expectedPrevHash !== undefined && job.expectedPrevHash !== tail.hash) {
-        // A cached tail may be old: no conflict before the log itself was asked.
-        if (fresh) return { conflict: tail };
-        tail = this.#tail = await advanceTail(this.#log, tail, signal);
-        fresh = true;
-        continue;
-      }
-      const attempt = this.#attempt(job, tail);
-      const fate = await this.#put(attempt, until, signal);
-      if (fate.stored) {
-        this.#committed(attempt.end);
-        return { records: attempt.records };
-      }
-      tail = this.#tail = this.#stepTo(attempt, fate.winner);
-      races++;
-      fresh = false;
-      if (job.expectedPrevHash !== undefined) continue;
-      if (races % STEPS_BEFORE_LIST === 0) tail = this.#tail = await advanceTail(this.#log, tail, signal);
-      await this.#pause(races, until, tail, signal);
+    const signal = this.#queue.soleSignal;
+    let group: AppendGroup | null = null;
+    try {
+      const { tail, fresh } = await this.#ready(until, signal);
+      group = AppendGroup.take(this.#queue, tail, this.#limits);
+      await this.#appendGroup(group, tail, fresh, until, (rebased) => (group = rebased));
+    } catch (error) {
+      if (group === null) {
+        // An append that was aborted meanwhile knows already; whoever came since begins anew.
+        if (signal?.aborted !== true) this.#queue.refuse(this.#limits === BATCH ? BATCH.records : 1, error);
+      } else if (error instanceof CommitUnknownError) group.leaveUnknown(error.facts, error.cause);
+      else group.refuse(error);
     }
   }
 
-  #attempt(job: AppendJob, tail: Head): Attempt & { readonly records: readonly StoredRecord[] } {
-    const records = job.recordsAfter(tail);
-    const [first, last] = [records[0], records.at(-1)];
-    if (!first || !last) throw new EventStoreError("INVALID_CONFIG", "nothing to append");
-    const end = { seq: last.seq, hash: last.eventHash };
-    const key = this.#log.keys.event(first.seq);
-    return { records, key, keySeq: first.seq, body: objectBody(records), putId: this.#runtime.id(), before: tail, end };
+  /** The tail to append behind, with nothing left open. `fresh`: the log was asked just now. */
+  async #ready(until: number, signal?: AbortSignal): Promise<{ readonly tail: Head; readonly fresh: boolean }> {
+    try {
+      if (this.#prove) await proveBackend(this.#log.objects, this.#log.keys, this.#runtime, until, signal);
+      await this.#settle(until, signal);
+    } catch (error) {
+      throw error instanceof CommitUnknownError ? blockedBy(error) : error;
+    }
+    const fresh = this.#tail === null;
+    return { tail: (this.#tail ??= await findTail(this.#log, signal)), fresh };
+  }
+
+  async #appendGroup(
+    group: AppendGroup,
+    tail: Head,
+    fresh: boolean,
+    until: number,
+    rebased: (group: AppendGroup) => void,
+  ): Promise<void> {
+    const follow = (head: Head): void => {
+      tail = this.#tail = head;
+      group = group.behind(head);
+      rebased(group);
+    };
+    for (let races = 0; !group.empty;) {
+      if (group.records.length === 0) {
+        // A cached tail may be old: no conflict before the log itself was asked.
+        if (fresh) break;
+        follow(await advanceTail(this.#log, tail, group.signal));
+        fresh = true;
+        continue;
+      }
+      const attempt = this.#attempt(group, tail);
+      const fate = await this.#put(attempt, until, group.signal);
+      if (fate.stored) {
+        this.#committed(attempt.end);
+        break;
+      }
+      races++;
+      fresh = false;
+      follow(this.#stepTo(attempt, fate.winner));
+      if (group.expecting) continue;
+      if (races % STEPS_BEFORE_LIST === 0) follow(await advanceTail(this.#log, tail, group.signal));
+      await this.#pause(races, until, tail, group.signal);
+    }
+    group.acknowledge();
+  }
+
+  #attempt(group: AppendGroup, tail: Head): Attempt {
+    const keySeq = tail.seq + 1;
+    const key = this.#log.keys.event(keySeq);
+    return { key, keySeq, body: objectBody(group.records), putId: this.#runtime.id(), before: tail, end: group.end };
   }
 
   /** Puts the very same bytes until it is known whether they were stored. @throws CommitUnknownError; BackendError when certainly nothing was stored */
@@ -202,18 +255,4 @@ export class Appender {
     }
     await this.#runtime.sleep(pause, signal);
   }
-}
-
-/** Never COMMIT_UNKNOWN: a caller would take the fate of the earlier event for that of its own. */
-function blockedBy(earlier: CommitUnknownError): EventStoreError {
-  const { facts, seq } = earlier;
-  return new EventStoreError(
-    "BLOCKED",
-    `nothing was written: the outcome of an earlier append, at seq ${String(seq)}, is still unknown`,
-    {
-      facts,
-      hint: "try again when the backend answers; whoever made the earlier append was told COMMIT_UNKNOWN",
-      cause: earlier,
-    },
-  );
 }

@@ -17,6 +17,7 @@ import { encodeChain, prepareEvent } from "../core/record.js";
 import { EventParser } from "../core/recorded-event.js";
 import type { AppendOutcome, LogWriter } from "../log/append-job.js";
 import type { Runtime } from "../system/runtime.js";
+import { Backlog } from "./backlog.js";
 import { oneByOne } from "./one-by-one.js";
 import type {
   AppendOptions,
@@ -49,6 +50,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
   readonly #writer: LogWriter;
   readonly #hashVersion: HashVersion;
   readonly #runtime: Runtime;
+  readonly #backlog = new Backlog();
   #closed = false;
 
   constructor(parts: EventLogParts) {
@@ -91,7 +93,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
       if (first.seq !== tail.seq + 1) throw notNext(tail, first);
       return piece;
     };
-    const job = { recordsAfter, expectedPrevHash: first.prevHash, signal: options.signal };
+    const job = { count: records.length, recordsAfter, expectedPrevHash: first.prevHash, signal: options.signal };
     const outcome = await this.#writer.append(job);
     if ("conflict" in outcome) throw notNext(outcome.conflict, first);
     const last = only(piece.slice(-1));
@@ -161,14 +163,25 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
       });
     }
     if (!isArray(events)) throw new ConfigError("a batch is an array of events");
-    checkCount(events.length);
-    const prepared = events.map((event) => prepareEvent(event, this.#hashVersion, () => this.#runtime.now()));
-    const recordsAfter = (tail: Head): StoredRecord[] => {
-      const records = encodeChain(prepared, tail);
-      checkBytes(records);
-      return records;
-    };
-    return this.#writer.append({ recordsAfter, expectedPrevHash, signal });
+    const count = events.length;
+    checkCount(count);
+    const place = this.#backlog.enter(count, signal);
+    if (place) await place;
+    let characters = 0;
+    try {
+      this.#checkOpen();
+      const prepared = events.map((event) => prepareEvent(event, this.#hashVersion, () => this.#runtime.now()));
+      for (const { beforeSeq, afterSeq } of prepared) characters += beforeSeq.length + afterSeq.length;
+      this.#backlog.hold(characters);
+      const recordsAfter = (tail: Head): StoredRecord[] => {
+        const records = encodeChain(prepared, tail);
+        checkBytes(records);
+        return records;
+      };
+      return await this.#writer.append({ count, recordsAfter, expectedPrevHash, signal });
+    } finally {
+      this.#backlog.leave(count, characters);
+    }
   }
 
   #checkOpen(): void {

@@ -36,6 +36,7 @@ export type StoreConfig =
       readonly useHead: boolean;
       readonly headKey: string | undefined;
       readonly skipBucketCheck: boolean;
+      readonly batch: boolean;
       readonly hashVersion: HashVersion;
     };
 
@@ -73,6 +74,7 @@ export function storeConfig(env: Environment, overrides: StoreOverrides = {}): S
     // A head key is one log's own: of the one that the variables name.
     headKey: isSame(place, variables) ? set(env["RYNXS_S3_HEAD_KEY"]) : undefined,
     skipBucketCheck: bool("RYNXS_S3_SKIP_BUCKET_CHECK", env["RYNXS_S3_SKIP_BUCKET_CHECK"], false),
+    batch: bool("RYNXS_S3_BATCH", env["RYNXS_S3_BATCH"], false),
     hashVersion,
   };
 }

@@ -12,7 +12,9 @@ export interface EventStore<E extends EventMap = AnyEvents> {
   /**
    * Appends one event at the end of the log and returns once it is durable. With `expectedPrevHash` it commits only if
    * the log's last event_hash (64 zeros for an empty log) is that one; else the answer is a conflict. Without, a lost
-   * race is simply run again behind the winner.
+   * race is simply run again behind the winner. Appends that wait together share a write where the store can do that (files;
+   * buckets in batch mode), each with its own result. When very many wait, the call waits for a place before it reads
+   * the event: leave the event as it is until the promise settles.
    * @throws InvalidEventError; CommitUnknownError; EventStoreError BLOCKED, CONTENTION, TOO_LARGE, SEQ_EXHAUSTED, ABORTED;
    *   VerificationError when the tail it would build on is damaged or the head contradicts it; BackendError
    */
@@ -67,7 +69,7 @@ export interface EventStore<E extends EventMap = AnyEvents> {
 }
 
 export interface WriteOptions {
-  /** Aborts a queued append (ABORTED, nothing written); one under way fails with COMMIT_UNKNOWN. */
+  /** Aborts a queued append (ABORTED, nothing written); one under way fails with COMMIT_UNKNOWN, or, where it shares a write with others, ends as that does. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -25,6 +25,11 @@ export interface ObjectLogOptions {
   readonly useHead?: boolean | undefined;
   /** Default 1. */
   readonly hashVersion?: HashVersion | undefined;
+  /**
+   * Batch mode: appends that come while a put is under way share the next object, up to 1000 records or 4 MiB. Default false: one
+   * object an append, as the Python system writes and reads them.
+   */
+  readonly batch?: boolean | undefined;
   /** How long one append may try before it fails; milliseconds, default 30,000. */
   readonly appendTimeoutMs?: number | undefined;
   /** Do not ask for the bucket on opening. */
@@ -55,7 +60,13 @@ export const S3EventStore = {
     const log: LogOnObjects = { objects, keys, useHead: options.useHead ?? true };
     if (options.skipBucketCheck !== true) await checkBucket(log);
     const keeper = log.useHead ? new HeadKeeper(objects, keys.head, runtime, onWarning) : null;
-    const appender = new Appender(log, { head: keeper, runtime, timeoutMs, prove: options.skipBackendProof !== true });
+    const appender = new Appender(log, {
+      head: keeper,
+      runtime,
+      timeoutMs,
+      prove: options.skipBackendProof !== true,
+      batch: options.batch ?? false,
+    });
     return new EventLog<E>({
       location: "bucket" in options ? `s3://${options.bucket}/${keys.root}` : `${objects.identity}/${keys.root}`,
       source: new ObjectSource(log),

@@ -29,6 +29,7 @@ describe("the environment", () => {
       useHead: true,
       headKey: undefined,
       skipBucketCheck: false,
+      batch: false,
       hashVersion: 1,
     });
   });
@@ -50,6 +51,7 @@ describe("the environment", () => {
       "RYNXS_S3_USE_HEAD",
       "RYNXS_S3_HEAD_KEY",
       "RYNXS_S3_SKIP_BUCKET_CHECK",
+      "RYNXS_S3_BATCH",
     ];
     expect(storeConfig({ EVENT_STORE_TYPE: "s3", ...Object.fromEntries(s3.map((name) => [name, ""])) })).toEqual(
       storeConfig({ EVENT_STORE_TYPE: "s3" }),
@@ -74,6 +76,7 @@ describe("the environment", () => {
       RYNXS_S3_USE_HEAD: "False",
       RYNXS_S3_HEAD_KEY: "heads/p.json",
       RYNXS_S3_SKIP_BUCKET_CHECK: "1",
+      RYNXS_S3_BATCH: "on",
       RYNXS_HASH_VERSION: "v1",
     };
     expect(storeConfig(env)).toEqual({
@@ -85,6 +88,7 @@ describe("the environment", () => {
       useHead: false,
       headKey: "heads/p.json",
       skipBucketCheck: true,
+      batch: true,
       hashVersion: 1,
     });
     expect(storeConfig(env, { store: "s3://other/x/y/", endpoint: "http://h:1", region: "r" })).toMatchObject({

@@ -1,9 +1,11 @@
+import { setImmediate } from "node:timers/promises";
 import { CommitUnknownError, EventStoreError } from "../../core/errors.js";
 import type { Head } from "../../core/event.js";
+import { AppendGroup, type GroupLimits } from "../../log/append-group.js";
 import type { AppendJob, AppendOutcome, LogWriter } from "../../log/append-job.js";
+import { AppendQueue } from "../../log/append-queue.js";
 import { Turns } from "../../log/turns.js";
 import { ioError } from "../../system/io-error.js";
-import { AppendGroup, WaitingAppend } from "./append-group.js";
 import { asStoreError, openForReading } from "./file-bytes.js";
 import { readTail } from "./file-tail.js";
 import { LiveFile, type FilePlace, type LiveFileContext } from "./live-file.js";
@@ -14,8 +16,8 @@ const IDLE_MS = 20;
 /** … but no longer than this at a stretch: other processes wait for it. */
 const HOLD_MS = 200;
 
-/** At most so many appends share one write and one sync. */
-const GROUP_JOBS = 256;
+/** What shares one write and one sync. */
+const GROUP: GroupLimits = { appends: Infinity, records: 8192, bytes: 4 * 1024 * 1024 };
 
 /** A write whose outcome is unknown: it failed, and so did taking it back. */
 interface OpenWrite {
@@ -36,7 +38,7 @@ export interface FileWriterOptions {
 export class FileWriter implements LogWriter {
   readonly #context: LiveFileContext;
   readonly #options: FileWriterOptions;
-  readonly #waiting: WaitingAppend[] = [];
+  readonly #queue = new AppendQueue();
   /** Whatever needs the lock goes one after the other. */
   readonly #turns = new Turns();
   #live: LiveFile | null = null;
@@ -51,10 +53,9 @@ export class FileWriter implements LogWriter {
   }
 
   append(job: AppendJob): Promise<AppendOutcome> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push(new WaitingAppend(job, resolve, reject));
-      this.#drain();
-    });
+    const outcome = this.#queue.push(job);
+    if (!this.#queue.empty) this.#draining ??= this.#drain();
+    return outcome;
   }
 
   settle(): Promise<{ readonly committed: boolean; readonly end: Head } | null> {
@@ -106,35 +107,35 @@ export class FileWriter implements LogWriter {
     await this.#turns.run(() => this.#release());
   }
 
-  #drain(): void {
-    this.#draining ??= this.#writeAll().finally(() => {
-      this.#draining = null;
-      if (this.#waiting.length > 0) this.#drain();
-    });
-  }
-
-  async #writeAll(): Promise<void> {
+  async #drain(): Promise<void> {
     if (this.#idle) clearTimeout(this.#idle);
-    while (this.#waiting.length > 0) {
-      await this.#turns.run(() => this.#writeSome(this.#waiting.splice(0, GROUP_JOBS)));
+    while (!this.#queue.empty) {
+      await this.#turns.run(async () => {
+        // What arrives in this same turn of the event loop, as the callers do that the last write has answered, goes together.
+        await setImmediate();
+        if (!this.#queue.empty) await this.#writeNext();
+      });
       if (this.#context.runtime.elapsed() - this.#lockedAt > HOLD_MS) await this.#turns.run(() => this.#release());
     }
+    this.#draining = null;
     this.#idle = setTimeout(() => void this.#turns.run(() => this.#releaseIfIdle()), IDLE_MS).unref();
   }
 
-  async #writeSome(waiting: WaitingAppend[]): Promise<void> {
+  /** The next group, from its place in the queue to its outcome. Never throws. */
+  async #writeNext(): Promise<void> {
+    let group: AppendGroup | null = null;
     try {
       let live = await this.#locked();
       if (this.#options.maxBytes !== undefined && live.place.size >= this.#options.maxBytes) {
         await this.#rotate(live);
         live = await this.#locked();
       }
-      const group = AppendGroup.take(waiting, live.head);
-      // What did not fit comes next.
-      this.#waiting.unshift(...waiting.splice(0));
+      group = AppendGroup.take(this.#queue, live.head, GROUP);
       if (group.records.length > 0) await this.#write(live, group);
+      else group.acknowledge();
     } catch (error) {
-      for (const append of waiting) append.reject(error);
+      if (group) group.refuse(error);
+      else this.#queue.refuse(GROUP.records, error);
     }
   }
 
@@ -163,7 +164,7 @@ export class FileWriter implements LogWriter {
         return "taken back";
       } catch {
         this.#open = { before, group };
-        group.leaveUnknown(failure);
+        group.leaveUnknown(failure.facts, failure);
         return "unknown";
       } finally {
         await this.#release();

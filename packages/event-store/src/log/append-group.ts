@@ -1,0 +1,148 @@
+import { CommitUnknownError, EventStoreError, type ErrorFacts } from "../core/errors.js";
+import type { Head, StoredRecord } from "../core/event.js";
+import type { AppendQueue, WaitingAppend } from "./append-queue.js";
+
+/** What one write may hold. The first append always fits. */
+export interface GroupLimits {
+  readonly appends: number;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** An append in its place in a group: its records, or the head at which its expectation failed. */
+type Member = { readonly append: WaitingAppend } & (
+  { readonly records: readonly StoredRecord[] } | { readonly conflict: Head }
+);
+
+/**
+ * Appends that are written together, one behind the other, and share the outcome: a write is one atomic step of the store. Each is
+ * judged by itself, at its place: one that is refused, or whose expectation fails, leaves its neighbours alone. An
+ * expectation that fails against the records of the group is answered only when they are in the log.
+ */
+export class AppendGroup {
+  readonly records: readonly StoredRecord[];
+  /** The log's last record once they are written. */
+  readonly end: Head;
+  /** Some of the records belong together. */
+  readonly atomic: boolean;
+  readonly #members: readonly Member[];
+
+  private constructor(members: readonly Member[], end: Head) {
+    this.#members = members;
+    const batches = members.flatMap((member) => ("records" in member ? [member.records] : []));
+    this.records = batches.flat();
+    this.atomic = batches.some((records) => records.length > 1);
+    this.end = end;
+  }
+
+  /** Takes appends from the front of `waiting` as long as they fit into one write behind `head`. */
+  static take(waiting: AppendQueue, head: Head, limits: GroupLimits): AppendGroup {
+    const members: Member[] = [];
+    let end = head;
+    let records = 0;
+    let bytes = 0;
+    while (members.length < limits.appends && records < limits.records && bytes < limits.bytes) {
+      const append = waiting.peek();
+      if (append === null || (records > 0 && records + append.job.count > limits.records)) break;
+      const member = place(append, end);
+      const size = member === null || "conflict" in member ? 0 : sizeOf(member.records);
+      if (records > 0 && bytes + size > limits.bytes) break;
+      // A refused one is settled, and so not waiting any more.
+      if (member === null) continue;
+      waiting.shift();
+      append.begin();
+      members.push(member);
+      end = endOf(member, end);
+      records += "records" in member ? member.records.length : 0;
+      bytes += size;
+    }
+    return new AppendGroup(members, end);
+  }
+
+  /** The same appends behind another head: after a lost race. */
+  behind(head: Head): AppendGroup {
+    const members: Member[] = [];
+    let end = head;
+    for (const { append } of this.#members) {
+      const member = place(append, end);
+      if (member === null) continue;
+      members.push(member);
+      end = endOf(member, end);
+    }
+    return new AppendGroup(members, end);
+  }
+
+  /** Nobody is in it (any more). */
+  get empty(): boolean {
+    return this.#members.length === 0;
+  }
+
+  /** The signal of an append that is alone in it. One of several cannot end what the others wait for. */
+  get signal(): AbortSignal | undefined {
+    const [only, other] = this.#members;
+    return other ? undefined : only?.append.job.signal;
+  }
+
+  /** Each of them wants to stand behind a certain record. */
+  get expecting(): boolean {
+    return this.#members.every(({ append }) => append.job.expectedPrevHash !== undefined);
+  }
+
+  /** The records are in the log (or there are none, and the head they were judged against is the log's). */
+  acknowledge(): void {
+    for (const { append, ...outcome } of this.#members) append.resolve(outcome);
+  }
+
+  /** Nothing was written. */
+  refuse(error: unknown): void {
+    for (const { append } of this.#members) append.reject(error);
+  }
+
+  /** Each append is told of its own record; those that have none wrote nothing. */
+  leaveUnknown(facts: ErrorFacts, cause: unknown): void {
+    for (const member of this.#members) {
+      const last = "records" in member ? member.records.at(-1) : undefined;
+      const error = last
+        ? new CommitUnknownError(last.seq, last.eventHash, { facts, cause })
+        : blockedBy(new CommitUnknownError(this.end.seq, this.end.hash, { facts, cause }));
+      member.append.reject(error);
+    }
+  }
+}
+
+/** An append's place behind `end`; null when it is refused, which is told it at once. */
+function place(append: WaitingAppend, end: Head): Member | null {
+  const { expectedPrevHash, recordsAfter } = append.job;
+  if (expectedPrevHash !== undefined && expectedPrevHash !== end.hash) return { append, conflict: end };
+  try {
+    return { append, records: recordsAfter(end) };
+  } catch (error) {
+    append.reject(error);
+    return null;
+  }
+}
+
+function endOf(member: Member, before: Head): Head {
+  const last = "records" in member ? member.records.at(-1) : undefined;
+  return last ? { seq: last.seq, hash: last.eventHash } : before;
+}
+
+function sizeOf(records: readonly StoredRecord[]): number {
+  let bytes = 0;
+  for (const { line } of records) bytes += line.length + 1;
+  return bytes;
+}
+
+/** Never COMMIT_UNKNOWN: a caller would take the fate of the earlier event for that of its own. */
+export function blockedBy(earlier: CommitUnknownError): EventStoreError {
+  const { facts, seq } = earlier;
+  return new EventStoreError(
+    "BLOCKED",
+    `nothing was written: the outcome of an earlier append, at seq ${String(seq)}, is still unknown`,
+    {
+      facts,
+      hint: "try again when the backend answers; whoever made the earlier append was told COMMIT_UNKNOWN",
+      cause: earlier,
+    },
+  );
+}

@@ -1,0 +1,54 @@
+import { abortedError } from "../log/turns.js";
+
+/** Records that may be under way, from the call of an append to its outcome … */
+const MAX_RECORDS = 16_384;
+/** … and characters of their events. */
+const MAX_CHARACTERS = 32 * 1024 * 1024;
+
+/**
+ * Bounds what waits to be written. Callers that find it full wait for a place, first come first served, before their events are
+ * read: what they hold is theirs, and nothing piles up here.
+ */
+export class Backlog {
+  #records = 0;
+  #characters = 0;
+  readonly #waiting = new Set<{ readonly records: number; readonly admit: () => void }>();
+
+  /** Takes `records` places at once, or a promise of them. @throws EventStoreError ABORTED (through the promise) */
+  enter(records: number, signal?: AbortSignal): Promise<void> | undefined {
+    if (!this.#full && this.#waiting.size === 0) {
+      this.#records += records;
+      return undefined;
+    }
+    return new Promise((resolve, reject) => {
+      const place = { records, admit: resolve };
+      this.#waiting.add(place);
+      if (!signal) return;
+      const leave = (): void => {
+        if (this.#waiting.delete(place)) reject(abortedError(signal));
+      };
+      if (signal.aborted) leave();
+      else signal.addEventListener("abort", leave, { once: true });
+    });
+  }
+
+  /** The size of what took places, once it is known. */
+  hold(characters: number): void {
+    this.#characters += characters;
+  }
+
+  leave(records: number, characters: number): void {
+    this.#records -= records;
+    this.#characters -= characters;
+    for (const place of this.#waiting) {
+      if (this.#full) return;
+      this.#waiting.delete(place);
+      this.#records += place.records;
+      place.admit();
+    }
+  }
+
+  get #full(): boolean {
+    return this.#records >= MAX_RECORDS || this.#characters >= MAX_CHARACTERS;
+  }
+}

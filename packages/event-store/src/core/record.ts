@@ -45,7 +45,45 @@ export function prepareEvent(event: object, hashVersion: HashVersion, clock: () 
   };
 }
 
-/** The record at its place in the chain: `line` is its one stored form. @throws EventStoreError TOO_LARGE, SEQ_EXHAUSTED */
+/** A record that was made here, as text: it becomes bytes together with those that it is written with. */
+class ChainedRecord implements StoredRecord {
+  readonly seq: number;
+  readonly eventHash: string;
+  readonly prevHash: string;
+  readonly text: string;
+  readonly bytes: number;
+
+  constructor(seq: number, eventHash: string, prevHash: string, text: string) {
+    this.seq = seq;
+    this.eventHash = eventHash;
+    this.prevHash = prevHash;
+    this.text = text;
+    this.bytes = Buffer.byteLength(text);
+  }
+
+  get line(): Buffer {
+    return Buffer.from(this.text);
+  }
+}
+
+/** The bytes of a record's line, without a newline. */
+export function lineBytes(record: StoredRecord): number {
+  return record instanceof ChainedRecord ? record.bytes : record.line.length;
+}
+
+/** The lines of records, each with its newline. */
+export function encodeLines(records: readonly StoredRecord[]): Buffer {
+  let text = "";
+  for (const record of records) {
+    if (!(record instanceof ChainedRecord)) return Buffer.concat(records.flatMap(({ line }) => [line, NEWLINE]));
+    text += `${record.text}\n`;
+  }
+  return Buffer.from(text);
+}
+
+const NEWLINE = Buffer.from("\n");
+
+/** The record at its place in the chain, in its one stored form. @throws EventStoreError TOO_LARGE, SEQ_EXHAUSTED */
 export function encodeRecord(event: PreparedEvent, seq: number, prevHash: string): StoredRecord {
   if (seq > MAX_SEQ) {
     throw new EventStoreError("SEQ_EXHAUSTED", `the log is full: ${String(MAX_SEQ)} is the last possible seq`, {
@@ -55,9 +93,10 @@ export function encodeRecord(event: PreparedEvent, seq: number, prevHash: string
   }
   const eventText = `${event.beforeSeq}${String(seq)}${event.afterSeq}`;
   const hash = eventHash(prevHash, eventText);
-  const line = Buffer.from(`{"event":${eventText},"event_hash":"${hash}","prev_hash":"${prevHash}"}`);
-  checkRecordSize(line.length, seq);
-  return { seq, eventHash: hash, prevHash, line };
+  const text = `{"event":${eventText},"event_hash":"${hash}","prev_hash":"${prevHash}"}`;
+  const record = new ChainedRecord(seq, hash, prevHash, text);
+  checkRecordSize(record.bytes, seq);
+  return record;
 }
 
 /** Consecutive records behind (`seq`, `hash`). */
@@ -67,8 +106,9 @@ export function encodeChain(
 ): StoredRecord[] {
   const records: StoredRecord[] = [];
   let prevHash = after.seq < 0 ? GENESIS_HASH : after.hash;
-  for (const [i, event] of events.entries()) {
-    const record = encodeRecord(event, after.seq + 1 + i, prevHash);
+  let seq = after.seq;
+  for (const event of events) {
+    const record = encodeRecord(event, ++seq, prevHash);
     records.push(record);
     prevHash = record.eventHash;
   }

@@ -1,5 +1,6 @@
 import { CommitUnknownError, EventStoreError, type ErrorFacts } from "../core/errors.js";
 import type { Head, StoredRecord } from "../core/event.js";
+import { lineBytes } from "../core/record.js";
 import type { AppendQueue, WaitingAppend } from "./append-queue.js";
 
 /** What one write may hold. The first append always fits. */
@@ -129,7 +130,7 @@ function endOf(member: Member, before: Head): Head {
 
 function sizeOf(records: readonly StoredRecord[]): number {
   let bytes = 0;
-  for (const { line } of records) bytes += line.length + 1;
+  for (const record of records) bytes += lineBytes(record) + 1;
   return bytes;
 }
 

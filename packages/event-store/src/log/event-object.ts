@@ -4,15 +4,13 @@ import { MAX_BATCH_BYTES, MAX_BATCH_RECORDS, type Head, type StoredRecord } from
 import { linesOf } from "../core/lines.js";
 import type { RecordFields } from "../core/record-scan.js";
 import type { RecordView } from "../core/record-view.js";
+import { encodeLines } from "../core/record.js";
 
 /** The bytes of an object: one record stands alone, two or more end with a newline each (docs/SPEC.md, "Batch mode"). */
 export function objectBody(records: readonly StoredRecord[]): Buffer {
   const [first] = records;
-  if (records.length === 1 && first !== undefined) return first.line;
-  return Buffer.concat(records.flatMap(({ line }) => [line, NEWLINE]));
+  return records.length === 1 && first !== undefined ? first.line : encodeLines(records);
 }
-
-const NEWLINE = Buffer.from("\n");
 
 /** How much of an object to verify, and what to hand out of it. */
 export interface ObjectRange {

@@ -13,7 +13,7 @@ import {
 } from "../core/event.js";
 import { isHash } from "../core/hash.js";
 import { MalformedRecord, viewRecord, type RecordView } from "../core/record-view.js";
-import { encodeChain, prepareEvent } from "../core/record.js";
+import { encodeChain, lineBytes, prepareEvent } from "../core/record.js";
 import { EventParser } from "../core/recorded-event.js";
 import type { AppendOutcome, LogWriter } from "../log/append-job.js";
 import type { Runtime } from "../system/runtime.js";
@@ -24,6 +24,7 @@ import type {
   AppendResult,
   BatchResult,
   Committed,
+  Conflict,
   EventStore,
   HeadReset,
   ReadOptions,
@@ -62,20 +63,20 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
   }
 
   async append(event: NewEvent<E>, options: AppendOptions = {}): Promise<AppendResult> {
-    const result = await this.appendBatch([event], options);
-    return result.committed ? only(result.records) : result;
+    const outcome = await this.#append([event], options);
+    return "conflict" in outcome ? conflicting(outcome.conflict) : committed(only(outcome.records));
   }
 
   async appendWithRetry(event: NewEvent<E>, options: WriteOptions = {}): Promise<Committed> {
     const outcome = await this.#append([event], options);
     if ("conflict" in outcome)
       throw new EventStoreError("CONTENTION", "an append without an expectation met a conflict");
-    return only(outcome.records.map(committed));
+    return committed(only(outcome.records));
   }
 
   async appendBatch(events: readonly NewEvent<E>[], options: AppendOptions = {}): Promise<BatchResult> {
     const outcome = await this.#append(events, options);
-    if ("conflict" in outcome) return { committed: false, conflict: true, observedPrevHash: outcome.conflict.hash };
+    if ("conflict" in outcome) return conflicting(outcome.conflict);
     return { committed: true, records: outcome.records.map(committed) };
   }
 
@@ -242,7 +243,7 @@ function checkCount(count: number): void {
 }
 
 function checkBytes(records: readonly StoredRecord[]): void {
-  const bytes = records.reduce((sum, { line }) => sum + line.length + 1, 0);
+  const bytes = records.reduce((sum, record) => sum + lineBytes(record) + 1, 0);
   if (records.length <= 1 || bytes <= MAX_BATCH_BYTES) return;
   throw new EventStoreError(
     "TOO_LARGE",
@@ -256,6 +257,10 @@ function checkBytes(records: readonly StoredRecord[]): void {
 
 function committed(record: StoredRecord): Committed {
   return { committed: true, seq: record.seq, eventHash: record.eventHash, prevHash: record.prevHash };
+}
+
+function conflicting(head: Head): Conflict {
+  return { committed: false, conflict: true, observedPrevHash: head.hash };
 }
 
 function only<T>(items: readonly T[]): T {

@@ -1,9 +1,8 @@
 import { InvalidEventError } from "../errors.js";
-import { canonicalObject } from "./canonical-text.js";
 import { JsonText } from "./json-text.js";
 import { floatRepr } from "./numbers.js";
 import { formatPath } from "./strict.js";
-import { quote } from "./strings.js";
+import { compareCodePoints, isPlain, quote } from "./strings.js";
 
 /** Writers refuse deeper values; `payload` and `meta` are level 1. */
 const MAX_WRITE_DEPTH = 128;
@@ -12,116 +11,175 @@ const MAX_WRITE_DEPTH = 128;
 const MAX_INTEGER_DIGITS = 4300;
 
 /**
- * JavaScript value → canonical JSON text. Safe integers are written as digits, every other number as Python's `repr` of
+ * JavaScript value → canonical JSON text, in one walk. Safe integers are written as digits, every other number as Python's `repr` of
  * the double, a BigInt as digits; an `undefined` property is absent. `name` is the value's place in the event.
  * @throws InvalidEventError with the JSON path of what cannot be written
  */
 export function canonicalizeValue(value: unknown, name: string): string {
-  return new ValueWriter(name).write(value);
+  try {
+    return write(value, []);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw new InvalidEventError(formatPath([name, ...error.path.reverse()]), error.message, error.hint);
+  }
 }
 
-class ValueWriter {
-  readonly #path: (string | number)[];
-  readonly #ancestors: object[] = [];
+/** Why a value cannot be written, and the way back to it, innermost step first. */
+class Refusal extends Error {
+  readonly path: (string | number)[] = [];
+  readonly hint: string | undefined;
 
-  constructor(name: string) {
-    this.#path = [name];
+  constructor(problem: string, hint?: string) {
+    super(problem);
+    this.hint = hint;
   }
+}
 
-  write(value: unknown): string {
-    switch (typeof value) {
-      case "string":
-        return this.#string(value);
-      case "number":
-        return this.#number(value);
-      case "boolean":
-        return String(value);
-      case "bigint":
-        return this.#bigint(value);
-      case "object":
-        return value === null ? "null" : this.#object(value);
-      case "undefined":
-        return this.#refuse("undefined is not JSON", "leave the property out, or write null");
-      default:
-        return this.#refuse(`a ${typeof value} is not JSON`);
-    }
+/** `ancestors`: the objects that `value` stands in. */
+function write(value: unknown, ancestors: object[]): string {
+  switch (typeof value) {
+    case "string":
+      return writeString(value);
+    case "number":
+      return writeNumber(value);
+    case "boolean":
+      return value ? "true" : "false";
+    case "bigint":
+      return writeBigint(value);
+    case "object":
+      return value === null ? "null" : writeObject(value, ancestors);
+    case "undefined":
+      throw new Refusal("undefined is not JSON", "leave the property out, or write null");
+    default:
+      throw new Refusal(`a ${typeof value} is not JSON`);
   }
+}
 
-  #string(value: string): string {
-    if (!value.isWellFormed())
-      this.#refuse("a string holds a lone surrogate", "it is half of a character: fix it, or use toWellFormed()");
-    return quote(value);
-  }
+function writeString(value: string): string {
+  if (isPlain(value)) return `"${value}"`;
+  if (!value.isWellFormed())
+    throw new Refusal("a string holds a lone surrogate", "it is half of a character: fix it, or use toWellFormed()");
+  return quote(value);
+}
 
-  #number(value: number): string {
-    if (!Number.isFinite(value)) this.#refuse(`${String(value)} is not JSON`, "write null or a string");
-    return Number.isSafeInteger(value) && !Object.is(value, -0) ? String(value) : floatRepr(value);
-  }
+function writeNumber(value: number): string {
+  if (!Number.isFinite(value)) throw new Refusal(`${String(value)} is not JSON`, "write null or a string");
+  return Number.isSafeInteger(value) && !Object.is(value, -0) ? String(value) : floatRepr(value);
+}
 
-  #bigint(value: bigint): string {
-    const digits = String(value);
-    if (digits.length - (value < 0n ? 1 : 0) > MAX_INTEGER_DIGITS)
-      this.#refuse(`an integer of more than ${String(MAX_INTEGER_DIGITS)} digits`);
-    return digits;
-  }
+function writeBigint(value: bigint): string {
+  const digits = String(value);
+  if (digits.length - (value < 0n ? 1 : 0) > MAX_INTEGER_DIGITS) throw oversizeInteger();
+  return digits;
+}
 
-  #object(value: object): string {
-    if (value instanceof JsonText) return this.#text(value);
-    if (this.#ancestors.includes(value)) this.#refuse("the value contains itself");
-    this.#checkDepth(this.#ancestors.length + 1);
-    this.#ancestors.push(value);
-    const text = Array.isArray(value) ? this.#array(value) : this.#plainObject(value);
-    this.#ancestors.pop();
-    return text;
-  }
+function writeObject(value: object, ancestors: object[]): string {
+  if (value instanceof JsonText) return writeText(value, ancestors.length);
+  if (ancestors.includes(value)) throw new Refusal("the value contains itself");
+  checkDepth(ancestors.length + 1);
+  ancestors.push(value);
+  const text = Array.isArray(value) ? writeArray(value, ancestors) : writePlainObject(value, ancestors);
+  ancestors.pop();
+  return text;
+}
 
-  #text(value: JsonText): string {
-    this.#checkDepth(this.#ancestors.length + value.depth);
-    if (value.canonical.length > MAX_INTEGER_DIGITS && hasOversizeInteger(value.canonical))
-      this.#refuse(`an integer of more than ${String(MAX_INTEGER_DIGITS)} digits`);
-    return value.canonical;
-  }
+function writeText({ canonical, depth }: JsonText, around: number): string {
+  checkDepth(around + depth);
+  if (canonical.length > MAX_INTEGER_DIGITS && hasOversizeInteger(canonical)) throw oversizeInteger();
+  return canonical;
+}
 
-  #checkDepth(depth: number): void {
-    if (depth > MAX_WRITE_DEPTH)
-      this.#refuse(
-        `nested deeper than ${String(MAX_WRITE_DEPTH)} levels`,
-        "flatten it, or store the document as a string",
-      );
-  }
+function checkDepth(depth: number): void {
+  if (depth <= MAX_WRITE_DEPTH) return;
+  throw new Refusal(
+    `nested deeper than ${String(MAX_WRITE_DEPTH)} levels`,
+    "flatten it, or store the document as a string",
+  );
+}
 
-  #array(items: readonly unknown[]): string {
-    // Holes and named properties would be lost without a word; both show here.
-    if (Object.keys(items).length !== items.length) this.#refuse("an array with holes or named properties");
-    const texts: string[] = [];
-    for (const [i, item] of items.entries()) texts.push(this.#child(i, item));
-    return `[${texts.join(",")}]`;
-  }
+function oversizeInteger(): Refusal {
+  return new Refusal(`an integer of more than ${String(MAX_INTEGER_DIGITS)} digits`);
+}
 
-  #plainObject(value: object): string {
-    const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
-      this.#refuse(`${describe(value)} is not a plain object`, hintFor(value));
-    if (Object.getOwnPropertySymbols(value).length > 0) this.#refuse("an object with a symbol as key");
-    const entries: [string, string][] = [];
-    for (const [key, item] of Object.entries(value)) {
-      if (item === undefined) continue;
-      if (!key.isWellFormed()) this.#refuse(`the key ${JSON.stringify(key)} holds a lone surrogate`);
-      entries.push([key, this.#child(key, item)]);
-    }
-    return canonicalObject(entries);
+function writeArray(items: readonly unknown[], ancestors: object[]): string {
+  // Holes and named properties would be lost without a word; both show here.
+  if (Object.keys(items).length !== items.length) throw new Refusal("an array with holes or named properties");
+  let text = "[";
+  for (let i = 0; i < items.length; i++) {
+    if (i > 0) text += ",";
+    text += writeChild(items[i], i, ancestors);
   }
+  return `${text}]`;
+}
 
-  #child(step: string | number, value: unknown): string {
-    this.#path.push(step);
-    const text = this.write(value);
-    this.#path.pop();
-    return text;
+function writePlainObject(value: object, ancestors: object[]): string {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null && Object.getPrototypeOf(prototype) !== null)
+    throw new Refusal(`${describe(value)} is not a plain object`, hintFor(value));
+  if (Object.getOwnPropertySymbols(value).length > 0) throw new Refusal("an object with a symbol as key");
+  const { sorted, labels } = shapeOf(Object.keys(value));
+  let text = "";
+  for (let i = 0; i < sorted.length; i++) {
+    const key = sorted[i] as string;
+    const item = (value as Record<string, unknown>)[key];
+    if (item === undefined) continue;
+    const label = labels[i] as string;
+    if (label === "") throw new Refusal(`the key ${JSON.stringify(key)} holds a lone surrogate`);
+    text += (text === "" ? "{" : ",") + label + writeChild(item, key, ancestors);
   }
+  return text === "" ? "{}" : `${text}}`;
+}
 
-  #refuse(problem: string, hint?: string): never {
-    throw new InvalidEventError(formatPath(this.#path), problem, hint);
+function writeChild(value: unknown, step: string | number, ancestors: object[]): string {
+  try {
+    return write(value, ancestors);
+  } catch (error) {
+    if (error instanceof Refusal) error.path.push(step);
+    throw error;
   }
+}
+
+/** What the keys of an object come to: their order, and each with its quotes and colon (empty: it cannot be written). */
+interface Shape {
+  readonly keys: readonly string[];
+  readonly sorted: readonly string[];
+  readonly labels: readonly string[];
+}
+
+/** Events of a kind have objects of a kind: the shapes seen last, by their first key. */
+const shapes = new Map<string, Shape[]>();
+const MAX_FIRST_KEYS = 256;
+const MAX_SHAPES_OF_ONE = 8;
+const MAX_SHAPE_KEYS = 32;
+
+function shapeOf(keys: readonly string[]): Shape {
+  const [first] = keys;
+  if (first === undefined) return NO_KEYS;
+  if (keys.length > MAX_SHAPE_KEYS) return newShape(keys);
+  let known = shapes.get(first);
+  if (known !== undefined) {
+    for (const shape of known) if (isSame(shape.keys, keys)) return shape;
+    if (known.length >= MAX_SHAPES_OF_ONE) known.length = 0;
+  } else {
+    if (shapes.size >= MAX_FIRST_KEYS) shapes.clear();
+    shapes.set(first, (known = []));
+  }
+  const shape = newShape(keys);
+  known.push(shape);
+  return shape;
+}
+
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+const NO_KEYS: Shape = { keys: [], sorted: [], labels: [] };
+
+function newShape(keys: readonly string[]): Shape {
+  const sorted = keys.toSorted(compareCodePoints);
+  return { keys, sorted, labels: sorted.map((key) => (key.isWellFormed() ? `${quote(key)}:` : "")) };
 }
 
 /** Over canonical text: an integer that Python refuses to read, outside of strings. */

@@ -1,5 +1,6 @@
 import { open, rename, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
 import type { Head, StoredRecord } from "../../core/event.js";
+import { encodeLines } from "../../core/record.js";
 import { makeDirectory, syncDirectory } from "../../system/directories.js";
 import { lockFile } from "../../system/file-lock.js";
 import { errnoOf, ioError } from "../../system/io-error.js";
@@ -82,7 +83,7 @@ export class LiveFile {
   /** Writes records behind the head, durably. `atomic`: a reader or a crash never makes a part of them count. */
   async append(records: readonly StoredRecord[], atomic: boolean): Promise<void> {
     const { files, io, runtime } = this.#context;
-    const bytes = Buffer.concat(records.flatMap(({ line }) => [line, NEWLINE]));
+    const bytes = encodeLines(records);
     if (this.#needsNewline) await this.#endLine();
     if (atomic) await writeBatchMark(files, batchMark(this.#size, bytes, runtime.id()), io);
     await io.append(this.#handle, bytes);

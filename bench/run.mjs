@@ -37,10 +37,17 @@ async function main(options, cleanup) {
   const reports = [];
   if (!options.json) console.log(`${machineLine(machine)}\n`);
   for (const scenario of chosen(options.names)) {
-    const report = await runScenario(scenario, options, context, machine);
-    reports.push(report);
-    if (!options.json) console.log(scenarioTable(report));
-    if (!options.smoke) saveReport(report);
+    try {
+      const report = await runScenario(scenario, options, context, machine);
+      reports.push(report);
+      if (!options.json) console.log(scenarioTable(report));
+      if (!options.smoke) saveReport(report);
+    } catch (error) {
+      if (interrupted) return;
+      progress.clear();
+      console.error(`${scenario.name} failed: ${error instanceof Error ? error.message : String(error)}\n`);
+      process.exitCode = 1;
+    }
   }
   if (!options.smoke) drawAll(SCENARIOS.map(({ name }) => name));
   if (options.json) console.log(JSON.stringify(reports, null, 2));

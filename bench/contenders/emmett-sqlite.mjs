@@ -18,10 +18,11 @@ export async function append({ folder, warmUp = 50, perCall = 1, ...plan }) {
   const fileName = join(folder, `${freshPrefix("emmett")}.db`);
   const connection = sqliteConnection({ fileName });
   const store = getSQLiteEventStore({ fileName, connectionOptions: { singleton: true, connection } });
-  let written = 0;
+  let calls = 0;
   const one = async () => {
-    const events = Array.from({ length: perCall }, () => asEmmetts(written++));
-    await store.appendToStream(eventAt(written).aggregateId, events);
+    const call = calls++;
+    const events = Array.from({ length: perCall }, (_, k) => asEmmetts(call * perCall + k));
+    await store.appendToStream(eventAt(call).aggregateId, events);
   };
   await drive({ ...plan, perCall, events: Math.max(4, warmUp / perCall) * perCall }, one);
   return { measure: () => drive({ ...plan, perCall }, one), close: () => connection.close() };

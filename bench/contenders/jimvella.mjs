@@ -13,7 +13,18 @@ async function openPeer(s3, prefix = freshPrefix("peer")) {
   const { createEventStore } = loadPeer(TREE, "@jimvella/s3-event-store");
   const { awsSdkDriver } = loadPeer(TREE, "@jimvella/s3-event-store/drivers/aws-sdk");
   const client = await openSdkClient(s3, loadPeer(TREE, "@aws-sdk/client-s3"));
+  if (s3.bareEtags) sendBareEtags(client);
   return { store: createEventStore({ driver: awsSdkDriver({ client, bucket: s3.bucket }), prefix }), client };
+}
+
+/** The gateway compares If-Match letter by letter with an ETag without quotes; without this the peer does not work on it. */
+function sendBareEtags(client) {
+  const strip = (next) => (args) => {
+    const { headers } = args.request;
+    if (headers["if-match"] !== undefined) headers["if-match"] = headers["if-match"].replaceAll('"', "");
+    return next(args);
+  };
+  client.middlewareStack.add(strip, { step: "build", name: "bareEtags" });
 }
 
 const asTheirs = (i) => {

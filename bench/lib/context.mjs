@@ -32,6 +32,11 @@ export class Context {
     return this.#options.smoke;
   }
 
+  /** What `gateway` starts, in words. */
+  get bucketServer() {
+    return this.smoke ? "the emulator, as this is a smoke run" : "Ceph RADOS Gateway with bluestore";
+  }
+
   /** Events per measurement: what the user asked for, else what the scenario takes. */
   size(normal, smoke) {
     return this.#options.events ?? this.fixed(normal, smoke);

@@ -21,10 +21,11 @@ export async function openEmulator({ latencyMs = 0 }) {
   };
   return {
     facts,
-    /** Fills a prefix with the first `count` records of a log file, 1000 to an object. */
+    /** Fills a prefix with the first `count` records of a log file, 1000 to an object, and the head that a writer leaves. */
     async seed({ path, prefix, count }) {
       const objects = emulator.objects(BUCKET);
       let seq = 0;
+      let hash = "";
       let batch = [];
       const store = () => {
         const first = String(seq - batch.length).padStart(10, "0");
@@ -34,10 +35,12 @@ export async function openEmulator({ latencyMs = 0 }) {
       for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
         if (seq === count) break;
         batch.push(line);
+        if (seq === count - 1) hash = JSON.parse(line).event_hash;
         seq++;
         if (batch.length === 1000) store();
       }
       if (batch.length > 0) store();
+      objects.put(`${prefix}/_head.json`, JSON.stringify({ last_hash: hash, last_seq: seq - 1 }));
     },
     async close() {
       clearInterval(forget);

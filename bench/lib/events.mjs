@@ -4,10 +4,10 @@
 const IMAGES = ["agent-runtime:1.4.2", "agent-runtime:1.5.0", "planner:0.9.7", "browser-tool:2.1.3"];
 const TEAMS = ["search", "billing", "support", "research", "ops"];
 
-/** 40 hex digits that look like a digest; a few multiplications, so that making events costs next to nothing. */
+/** 16 hex digits that look like a digest; a few multiplications, so that making events costs next to nothing. */
 function digest(i) {
   let text = "";
-  for (let k = 1; k <= 5; k++) text += (Math.imul(i + k * 7919, 2654435761) >>> 0).toString(16).padStart(8, "0");
+  for (let k = 1; k <= 2; k++) text += (Math.imul(i + k * 7919, 2654435761) >>> 0).toString(16).padStart(8, "0");
   return text;
 }
 
@@ -27,7 +27,7 @@ export function eventAt(i, aggregates = 1000) {
       spec_hash: digest(i),
       generation: 1 + Math.floor(i / aggregates),
     },
-    meta: { source: "kubernetes", resource: "agents", writer_id: "operator-7d9f", fencing_token: 12 },
+    meta: { source: "kubernetes", resource: "agents", writer_id: "op-7d9f", fencing_token: 12 },
   };
 }
 

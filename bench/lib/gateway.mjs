@@ -20,6 +20,7 @@ export async function startBenchGateway(cleanup) {
   const env = await gateway.started;
   return {
     server: "Ceph RADOS Gateway, bluestore",
+    bareEtags: true,
     endpoint: env.S3_ENDPOINT,
     bucket: BUCKET,
     region: "us-east-1",

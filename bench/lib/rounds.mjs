@@ -22,21 +22,24 @@ import { rounded } from "./stats.mjs";
 /** @param {Contender[]} contenders @returns {Promise<Measured[]>} */
 export async function measureRounds(contenders, rounds, context, label) {
   const entries = [];
-  for (const contender of contenders) {
-    progress.show(`${label}: opening ${contender.title} …`);
-    entries.push(await prepare(contender, context));
-  }
-  const running = entries.filter(({ skipped }) => skipped === undefined);
-  for (let round = 0; round < rounds; round++) {
-    for (let k = 0; k < running.length; k++) {
-      const entry = running[(k + round) % running.length];
-      progress.show(`${label}: round ${round + 1} of ${rounds}, ${entry.contender.title} …`);
-      const metrics = await entry.measure();
-      entry.rounds[round] = Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, rounded(value)]));
+  try {
+    for (const contender of contenders) {
+      progress.show(`${label}: opening ${contender.title} …`);
+      entries.push(await prepare(contender, context));
     }
+    const running = entries.filter(({ skipped }) => skipped === undefined);
+    for (let round = 0; round < rounds; round++) {
+      for (let k = 0; k < running.length; k++) {
+        const entry = running[(k + round) % running.length];
+        progress.show(`${label}: round ${round + 1} of ${rounds}, ${entry.contender.title} …`);
+        const metrics = Object.entries(await entry.measure());
+        entry.rounds[round] = Object.fromEntries(metrics.map(([name, value]) => [name, rounded(value)]));
+      }
+    }
+  } finally {
+    for (const { close } of entries) await close?.();
+    progress.clear();
   }
-  for (const { close } of running) await close();
-  progress.clear();
   return entries;
 }
 

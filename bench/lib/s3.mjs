@@ -1,5 +1,6 @@
 /**
- * @typedef {{ server: string, endpoint: string, bucket: string, region: string, accessKeyId: string, secretAccessKey: string }} Bucket
+ * @typedef {{ server: string, endpoint: string, bucket: string, region: string, accessKeyId: string, secretAccessKey: string, bareEtags?: boolean }} Bucket
+ * `bareEtags`: If-Match wants the ETag without its quotes.
  */
 import { randomUUID } from "node:crypto";
 import { openS3Objects, S3EventStore } from "./library.mjs";

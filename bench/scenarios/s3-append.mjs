@@ -16,7 +16,7 @@ export const scenario = {
     });
     return {
       about:
-        "One caller, one event after the other, on Ceph RADOS Gateway with bluestore: acknowledged means on the disk.\n" +
+        `One caller, one event after the other, on ${context.bucketServer}: acknowledged means on the disk.\n` +
         "Requests are counted on the emulator; the head object is written behind the appends, at most once a second.",
       contenders: [
         contender("ours", "ours, one caller", "rynxs-s3", "append", { events }, { ours: true }),

@@ -30,7 +30,7 @@ export const scenario = {
       ...more,
     });
     return {
-      about: `${events.toLocaleString("en")} objects on ${context.smoke ? "the emulator" : "Ceph RADOS Gateway"}; ours verifies every record and its link.`,
+      about: `${events.toLocaleString("en")} objects on ${context.bucketServer}; ours verifies every record and its link.`,
       contenders: [
         contender("ours", "ours, verified", "rynxs-s3", "replay", {}, { ours: true }),
         contender("raw", "GETs alone, our driver, 64 in flight", "raw-s3", "getAll", { callers: WINDOW }),

@@ -15,7 +15,7 @@ export const scenario = {
     });
     const file = (name, length) => async () => ({ path: await context.logCopy(length, `${name}-${length}`), length });
     const s3 = (name, length) => async () => ({ ...(await context.s3Log(length, name)), length });
-    const [appends, opens] = [context.fixed(500, 20), context.fixed(60, 5)];
+    const [appends, opens] = [context.fixed(1000, 20), context.fixed(100, 5)];
     const pair = (id, title, open, where, events) => [
       contender(`${id}Short`, `${title}, ${short}`, open, where(id, short), events),
       contender(`${id}Long`, `${title}, ${long}`, open, where(id, long), events),

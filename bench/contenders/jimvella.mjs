@@ -6,8 +6,8 @@ import { loadPeer } from "../lib/peers.mjs";
 import { freshPrefix, openSdkClient } from "../lib/s3.mjs";
 
 const TREE = "others";
-/** The most that one append takes, unless a stream is made with another chunk size. */
-const CHUNK = 20;
+/** The most events that one append takes, unless a stream is made with another chunk size. */
+const MOST = 20;
 
 async function openPeer(s3, prefix = freshPrefix("peer")) {
   const { createEventStore } = loadPeer(TREE, "@jimvella/s3-event-store");
@@ -50,8 +50,8 @@ export async function append({ s3, warmUp = 20, perCall = 1, ...plan }) {
 export async function replay({ s3, events }) {
   const { store, client } = await openPeer(s3);
   let version = "noStream";
-  for (let at = 0; at < events; at += CHUNK) {
-    const chunk = Array.from({ length: Math.min(CHUNK, events - at) }, (_, k) => asTheirs(at + k));
+  for (let at = 0; at < events; at += MOST) {
+    const chunk = Array.from({ length: Math.min(MOST, events - at) }, (_, k) => asTheirs(at + k));
     ({ nextExpectedVersion: version } = await store.append("stream", chunk, { expectedVersion: version }));
   }
   const walk = async () => {

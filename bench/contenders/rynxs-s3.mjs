@@ -2,15 +2,23 @@
 
 import { startS3Emulator } from "@rynxs/event-store/testing";
 import { drive } from "../lib/drive.mjs";
-import { eventAt } from "../lib/events.mjs";
+import { eventAt, eventsFrom } from "../lib/events.mjs";
 import { freshPrefix, openStore } from "../lib/s3.mjs";
 
-/** @param {{ s3: object, events: number, callers?: number, batch?: boolean, warmUp?: number, budgetMs?: number }} options */
+/**
+ * @param {{ s3: object, events: number, callers?: number, perCall?: number, batch?: boolean, warmUp?: number, budgetMs?: number }} options
+ *   `batch`: group commit; `perCall`: events of one appendBatch
+ */
 export async function append({ s3, batch = false, warmUp = 50, ...plan }) {
+  const { perCall = 1 } = plan;
   const store = await openStore(s3, { prefix: freshPrefix("log"), batch });
   let written = 0;
-  const one = () => store.append(eventAt(written++));
-  await drive({ ...plan, events: warmUp }, one);
+  const one = () => {
+    const first = written;
+    written += perCall;
+    return perCall === 1 ? store.append(eventAt(first)) : store.appendBatch(eventsFrom(first, perCall));
+  };
+  await drive({ ...plan, events: warmUp * perCall }, one);
   return { measure: () => drive(plan, one), close: () => store.close() };
 }
 

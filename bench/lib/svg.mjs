@@ -38,6 +38,12 @@ export function drawChart(reports) {
         .at(-1)}`,
     ),
   );
+  parts.push(
+    `<rect class="ours" x="${WIDTH - 296}" y="23" width="12" height="12" rx="2"/>`,
+    text(WIDTH - 278, 34, "quiet", "ours"),
+    `<rect class="other" x="${WIDTH - 234}" y="23" width="12" height="12" rx="2"/>`,
+    text(WIDTH - 216, 34, "quiet", "peers and limits; line: min to max"),
+  );
   for (const report of reports) {
     for (const panel of report.chart) {
       const drawn = drawPanel(report, panel, y + 34);

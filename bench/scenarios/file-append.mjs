@@ -64,15 +64,15 @@ export const scenario = {
         postgres("pgMany", "emmett-postgresql, 256 callers", { events: one, callers: 256 }),
         postgres("pgArray", "emmett-postgresql, arrays of 1,000", { events: many >> 1, perCall: 1000 }),
         postgres("pgArrays", "emmett-postgresql, 8 × arrays of 1,000", { events: many, callers: 8, perCall: 1000 }),
-        nats("natsOne", "JetStream, one caller", { events: one }),
-        nats("natsMany", "JetStream, 256 in flight", { events: many, callers: 256 }),
+        nats("natsOne", "JetStream, one caller, not synced", { events: one }),
+        nats("natsMany", "JetStream, 256 in flight, not synced", { events: many, callers: 256 }),
       ],
       rows: [...values(), ...ratios()],
     };
   },
   chart: [
     {
-      title: "Durable appends on this machine, one caller",
+      title: "Appends on this machine, one caller",
       unit: "events/s",
       rows: ["one", "raw", "sqliteOne", "pgOne", "natsOne"],
     },
@@ -97,8 +97,8 @@ const NAMES = {
   pgMany: "emmett-postgresql, 256 callers",
   pgArray: "emmett-postgresql, arrays of 1,000",
   pgArrays: "emmett-postgresql, 8 × arrays of 1,000",
-  natsOne: "JetStream, one caller",
-  natsMany: "JetStream, 256 in flight",
+  natsOne: "JetStream, one caller, not synced",
+  natsMany: "JetStream, 256 in flight, not synced",
 };
 
 function values() {

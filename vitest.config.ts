@@ -8,6 +8,7 @@ export default defineConfig({
     // The sources, not what the last build left. Tests that start the command line as a process use the build.
     alias: [
       { find: /^@rynxs\/event-store$/, replacement: library("index.ts") },
+      { find: /^@rynxs\/event-store\/open$/, replacement: library("stores/open.ts") },
       { find: /^@rynxs\/event-store\/testing$/, replacement: library("testing/index.ts") },
     ],
   },

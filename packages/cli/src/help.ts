@@ -16,6 +16,7 @@ Environment:
                                    as everywhere with AWS
   RYNXS_S3_USE_HEAD                keep a head object for fast opening: true (default) or false
   RYNXS_S3_HEAD_KEY                its key; default PREFIX/_head.json
+  RYNXS_S3_BATCH                   appends that wait share an object: true or false (default)
   RYNXS_S3_SKIP_BUCKET_CHECK       do not look whether the bucket is there: true or false (default)
   RYNXS_HASH_VERSION               of new events: v1 (default) or v2
 
@@ -86,6 +87,8 @@ where it shows, what was expected and what was found.
 A chain cannot show that its end was cut off: keep the head that verify printed
 (elsewhere), and give it next time as --expect-head. --anchor is for a log whose
 beginning is gone or was verified elsewhere: the record before its first one.
+
+A long file is verified by several threads (-j), with the same verdict.
 
 Examples:
   rynxs verify

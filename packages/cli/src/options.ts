@@ -22,7 +22,7 @@ export async function openStore(
   output: Output,
   options: { readOnly: boolean },
 ): Promise<EventStore> {
-  const { openEventStore } = await import("@rynxs/event-store");
+  const { openEventStore } = await import("@rynxs/event-store/open");
   return await openEventStore(process.env, { ...storeFlags(flags), ...options, onWarning: output.warn });
 }
 

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import type { AppendFlags } from "./commands/append.js";
 import type { CopyFlags } from "./commands/copy.js";
@@ -17,6 +16,7 @@ import {
   parseSeq,
   parseTimestamp,
 } from "./options.js";
+import { version } from "./version.js";
 
 /** The whole surface: names, options, help. What a command does is loaded when it runs. */
 export function buildProgram(
@@ -66,6 +66,7 @@ export function buildProgram(
   define(program, "verify", "check every record; exit 2 when something is wrong", help.VERIFY)
     .option("--from <seq>", "begin here", parseSeq)
     .option("--expect-head <seq:hash>", "a head known from before: the log must still hold it", parseHead)
+    .option("-j, --jobs <n>", "threads for a long file (1 to 64; default: the processors, at most 8)", parseCount(64))
     .addOption(anchorOption())
     .action((flags: VerifyFlags) =>
       run(async (context) => (await import("./commands/verify.js")).verify(flags, context)),
@@ -119,11 +120,4 @@ function anchorOption(): Option {
   return new Option("--anchor <seq:hash>", "the record before the first one to read")
     .argParser(parseHead)
     .conflicts("from");
-}
-
-function version(): string {
-  const { version: text } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
-  return text;
 }

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import type { EventStore, Head, VerifyReport } from "@rynxs/event-store";
 import { anchorNote } from "../anchor-note.js";
 import type { Context } from "../context.js";
@@ -13,7 +14,11 @@ export interface VerifyFlags extends StoreFlags {
   readonly from?: number;
   readonly anchor?: Head;
   readonly expectHead?: Head;
+  readonly jobs?: number;
 }
+
+/** More threads than that wait for one another. */
+const MAX_DEFAULT_JOBS = 8;
 
 /** @returns the exit code: the report itself is the output, also when the log is not valid */
 export async function verify(flags: VerifyFlags, { output, interrupts }: Context): Promise<number> {
@@ -24,6 +29,7 @@ export async function verify(flags: VerifyFlags, { output, interrupts }: Context
         fromSeq: flags.from,
         anchor: flags.anchor,
         expectedHead: flags.expectHead,
+        workers: flags.jobs ?? Math.min(availableParallelism(), MAX_DEFAULT_JOBS),
         signal: interrupts.stop,
         onProgress: ({ events }) => {
           progress.update(events);

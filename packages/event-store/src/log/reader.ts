@@ -22,6 +22,10 @@ export interface WalkRange {
   readonly wanted?: ((fields: RecordFields) => boolean) | undefined;
   /** The log is likely to reach this seq: a hint, of no consequence when it is wrong. */
   readonly likelyEnd?: number | undefined;
+  /** Verify with so many threads, where the store can; of no consequence to the verdicts. */
+  readonly threads?: number | undefined;
+  /** With threads: seqs whose hashes are wanted, whatever `wanted` says. */
+  readonly marks?: readonly number[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -33,6 +37,8 @@ export interface WalkStep {
   readonly head: Head;
   /** How many of the range were verified in this step. */
   readonly count: number;
+  /** With threads, which hand out no records: the marks that they came by. */
+  readonly seen?: readonly Head[];
 }
 
 /**

@@ -2,9 +2,7 @@ import { ConfigError } from "../core/errors.js";
 import type { AnyEvents, EventMap, HashVersion } from "../core/event.js";
 import { LogKeys } from "../log/keys.js";
 import { emitWarning, type OnWarning } from "../system/warning.js";
-import { FileEventStore } from "./file/file-event-store.js";
 import type { EventStore } from "./port.js";
-import { S3EventStore } from "./s3-event-store.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -40,14 +38,21 @@ export type StoreConfig =
       readonly hashVersion: HashVersion;
     };
 
-/** Opens the store that the environment names: variables and defaults in docs/SPEC.md and the README. @throws ConfigError; BackendError */
+/**
+ * Opens the store that the environment names: variables and defaults in docs/SPEC.md and the README. Loads the code of that store
+ * only. @throws ConfigError; BackendError
+ */
 export async function openEventStore<E extends EventMap = AnyEvents>(
   env: Environment,
   overrides: StoreOverrides = {},
 ): Promise<EventStore<E>> {
   const { onWarning = emitWarning, readOnly = false } = overrides;
   const config = storeConfig(env, overrides);
-  if (config.type === "file") return FileEventStore.open<E>({ ...config, mustExist: readOnly, onWarning });
+  if (config.type === "file") {
+    const { FileEventStore } = await import("./file/file-event-store.js");
+    return FileEventStore.open<E>({ ...config, mustExist: readOnly, onWarning });
+  }
+  const { S3EventStore } = await import("./s3-event-store.js");
   return S3EventStore.open<E>({ ...config, onWarning });
 }
 

@@ -26,7 +26,7 @@ export async function* readVerified(
   const onAnchor = (anchor: Anchor): void => options.onAnchor?.(anchor);
   for await (const { records, head } of source.walk({ ...range, toSeq, signal, onAnchor, wanted, ...watch.hint })) {
     end = head;
-    for (const record of records) watch.see(record);
+    for (const record of records) if (watch.awaits(record.seq)) watch.see(headOf(record));
     const found = matches ? records.filter(matches) : records;
     if (found.length > 0) yield found;
   }
@@ -44,6 +44,7 @@ export async function verifyLog(
 ): Promise<VerifyReport> {
   const range = checkRange(options);
   if (options.expectedHead) checkHead("expectedHead", options.expectedHead);
+  checkWorkers(options.workers);
   const { signal } = options;
   const stored = new HeadWatch(await source.storedHead(signal));
   const expected = new HeadWatch(options.expectedHead ?? null);
@@ -51,15 +52,17 @@ export async function verifyLog(
   let anchor: Anchor = { ...end, source: options.anchor ? "caller" : "record" };
   let events = 0;
   try {
-    for await (const { records, head, count } of source.walk({
+    for await (const { records, seen = [], head, count } of source.walk({
       ...range,
       toSeq: MAX_SEQ,
       signal,
       onAnchor: (found) => (anchor = end = found),
       wanted: ({ seq }) => stored.awaits(seq) || expected.awaits(seq),
+      threads: options.workers,
+      marks: [...stored.marks, ...expected.marks],
       ...stored.hint,
     })) {
-      for (const record of records) {
+      for (const record of [...records.map(headOf), ...seen]) {
         stored.see(record);
         expected.see(record);
       }
@@ -114,8 +117,12 @@ class HeadWatch {
     return seq === this.#head?.seq;
   }
 
-  see({ seq, eventHash }: RecordView): void {
-    if (this.awaits(seq)) this.#seen = eventHash;
+  see({ seq, hash }: Head): void {
+    if (this.awaits(seq)) this.#seen = hash;
+  }
+
+  get marks(): readonly number[] {
+    return this.#head === null ? [] : [this.#head.seq];
   }
 
   /** How far the log is likely to reach. */
@@ -134,6 +141,10 @@ class HeadWatch {
     const actual = head.seq > end.seq ? null : (this.#seen ?? (await source.hashOf(head.seq, signal)));
     return actual === head.hash ? null : { head, actual };
   }
+}
+
+function headOf(record: RecordView): Head {
+  return { seq: record.seq, hash: record.eventHash };
 }
 
 /** The head of a log without records. */
@@ -183,6 +194,11 @@ export function checkSeq(name: string, seq: number): void {
   throw new ConfigError(`${name} must be a seq, not ${String(seq)}`, {
     hint: `a seq is an integer from 0 to ${String(MAX_SEQ)}`,
   });
+}
+
+function checkWorkers(workers: number | undefined): void {
+  if (workers === undefined || (Number.isInteger(workers) && workers >= 1 && workers <= 64)) return;
+  throw new ConfigError(`workers must be a number of threads from 1 to 64, not ${String(workers)}`);
 }
 
 function checkHead(name: string, head: Head): void {

@@ -1,7 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { checkAlone, tornTail } from "../../core/chain.js";
 import { EventStoreError } from "../../core/errors.js";
-import type { Head } from "../../core/event.js";
+import { MAX_SEQ, type Head } from "../../core/event.js";
 import type { WalkRange, WalkStep } from "../../log/reader.js";
 import { lockFile } from "../../system/file-lock.js";
 import type { RecordSource } from "../record-source.js";
@@ -10,6 +10,7 @@ import { asStoreError, openForReading, readBlocks, readLines } from "./file-byte
 import { firstSeq, offsetNear, seqOf } from "./locate.js";
 import type { LogFiles } from "./log-files.js";
 import { RangeWalk } from "./range-walk.js";
+import type { RunThreads, ThreadedStep } from "./run-threads.js";
 import { openSegment, segmentHolding } from "./segments.js";
 import { readStoredHead } from "./stored-head.js";
 
@@ -24,9 +25,12 @@ interface Part {
 /** Reads a log of lines while others may be appending to it; takes no lock unless it meets an unfinished line. */
 export class FileSource implements RecordSource {
   readonly #files: LogFiles;
+  readonly #startThreads: StartThreads;
 
-  constructor(files: LogFiles) {
+  /** `startThreads`: for tests. */
+  constructor(files: LogFiles, startThreads: StartThreads = realThreads) {
     this.#files = files;
+    this.#startThreads = startThreads;
   }
 
   async storedHead(): Promise<Head | null> {
@@ -55,7 +59,16 @@ export class FileSource implements RecordSource {
   }
 
   async *walk(range: WalkRange): AsyncGenerator<WalkStep> {
-    const { fromSeq, signal } = range;
+    const threads = new LazyThreads(range.threads ?? 1, this.#startThreads);
+    try {
+      yield* this.#walk(range, threads);
+    } finally {
+      await threads.close();
+    }
+  }
+
+  async *#walk(range: WalkRange, threads: LazyThreads): AsyncGenerator<WalkStep> {
+    const { signal } = range;
     const walk = new RangeWalk(range);
     let index = (await this.#firstIndex(range)) - 1;
     for (;;) {
@@ -63,7 +76,7 @@ export class FileSource implements RecordSource {
       const part = await this.#nextPart(index);
       if (part === null) return;
       try {
-        for await (const step of this.#steps(part, walk, fromSeq)) {
+        for await (const step of this.#steps(part, walk, range, threads)) {
           throwIfAborted(signal);
           yield step;
         }
@@ -112,11 +125,19 @@ export class FileSource implements RecordSource {
     return { file: await openSegment(this.#files, index), path: this.#files.segment(index), index, live: false };
   }
 
-  async *#steps(part: Part, walk: RangeWalk, fromSeq: number): AsyncGenerator<WalkStep> {
+  async *#steps(part: Part, walk: RangeWalk, range: WalkRange, threads: LazyThreads): AsyncGenerator<WalkStep> {
     const facts = { file: part.path };
     let end = await this.#readableEnd(part);
     // Only the first file is entered in its middle; in the others everything is of the range.
-    let position = walk.started ? 0 : await offsetNear(part.file, fromSeq - 1, end);
+    let position = walk.started ? 0 : await offsetNear(part.file, range.fromSeq - 1, end);
+    if (walk.started && range.toSeq === MAX_SEQ) {
+      const { path } = part;
+      for await (const step of threads.walk({ path, start: position, end }, walk.head, range.marks ?? [])) {
+        walk.skipTo(step.head);
+        position = step.end;
+        yield step;
+      }
+    }
     for (;;) {
       let unfinished = false;
       for await (const { bytes, start, last } of readBlocks(part.file, position, end)) {
@@ -179,6 +200,46 @@ export class FileSource implements RecordSource {
 
   async #readableEnd(part: Part): Promise<number> {
     return part.live ? wholeEnd(part.file, this.#files) : (await part.file.stat()).size;
+  }
+}
+
+export interface StartThreads {
+  /** Smaller files are verified before a thread has started. */
+  readonly worthBytes: number;
+  readonly start: (count: number) => Promise<RunThreads>;
+}
+
+/** The code of threads is loaded at the first file that is worth them. */
+const realThreads: StartThreads = {
+  worthBytes: 16 * 1024 * 1024,
+  start: async (count) => {
+    const { RunThreads, startThread } = await import("./run-threads.js");
+    return new RunThreads(Array.from({ length: count }, startThread));
+  },
+};
+
+class LazyThreads {
+  readonly #count: number;
+  readonly #start: StartThreads;
+  #threads: RunThreads | null = null;
+
+  constructor(count: number, start: StartThreads) {
+    this.#count = count;
+    this.#start = start;
+  }
+
+  async *walk(
+    file: { readonly path: string; readonly start: number; readonly end: number },
+    head: Head,
+    marks: readonly number[],
+  ): AsyncGenerator<ThreadedStep> {
+    if (this.#count < 2 || file.end - file.start < this.#start.worthBytes) return;
+    this.#threads ??= await this.#start.start(this.#count);
+    yield* this.#threads.walk(file, head, marks);
+  }
+
+  async close(): Promise<void> {
+    await this.#threads?.close();
   }
 }
 

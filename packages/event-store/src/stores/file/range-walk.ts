@@ -50,6 +50,11 @@ export class RangeWalk {
     return this.#chain?.head ?? { seq: -1, hash: GENESIS_HASH };
   }
 
+  /** Goes on behind `head`: what lies between was verified by others. */
+  skipTo(head: Head): void {
+    this.#chain = new ChainWalk(head);
+  }
+
   /** Takes the lines of a block. `atEnd`: the log ends with it, so its last line may be torn. */
   accept(bytes: Buffer, { atEnd, facts }: { readonly atEnd: boolean; readonly facts: ErrorFacts }): WalkedLines {
     const { toSeq, wanted } = this.#range;

@@ -1,0 +1,97 @@
+import type { FileHandle } from "node:fs/promises";
+import { ChainWalk } from "../../core/chain.js";
+import type { Head } from "../../core/event.js";
+import { isBlank } from "../../core/lines.js";
+import { MalformedRecord, viewRecord } from "../../core/record-view.js";
+import { readAt, readBlocks } from "./file-bytes.js";
+
+const NEWLINE = 0x0a;
+
+/** Some lines of a file, to be verified by themselves: those that begin at bytes [start, end). */
+export interface Run {
+  readonly path: string;
+  readonly start: number;
+  readonly end: number;
+  /** The log ends at this byte of the file, whatever stands behind it. */
+  readonly limit: number;
+  /** Seqs whose hashes somebody wants to know. */
+  readonly marks: readonly number[];
+}
+
+/** How far a run is good, if the record before it is what its first record says. */
+export interface RunReport {
+  /** Byte offset of its first line. */
+  readonly start: number;
+  /** What its first record links to; null when it has none that can be read. */
+  readonly after: Head | null;
+  /** Its last good record. */
+  readonly head: Head | null;
+  readonly count: number;
+  /** Byte offset behind the last line that is good, or blank. */
+  readonly end: number;
+  /** All of it is good. */
+  readonly whole: boolean;
+  readonly seen: readonly Head[];
+}
+
+/** Verifies a run. A fault only ends it: the verdict is for whoever walks the log in order. */
+export async function verifyRun(file: FileHandle, run: Run): Promise<RunReport> {
+  const start = await lineStartFrom(file, run.start, run.limit);
+  const end = await lineStartFrom(file, run.end, run.limit);
+  const seen: Head[] = [];
+  let chain: ChainWalk | null = null;
+  let after: Head | null = null;
+  let count = 0;
+  let passed = start;
+  const report = (whole: boolean): RunReport => {
+    return { start, after, head: chain?.head ?? null, count, end: passed, whole, seen };
+  };
+  for await (const { bytes, start: blockStart } of readBlocks(file, start, end)) {
+    if (chain === null) {
+      after = placeBefore(bytes);
+      if (after === null) return report(false);
+      chain = new ChainWalk(after);
+    }
+    const wanted = ({ seq }: { readonly seq: number }): boolean => run.marks.includes(seq);
+    const walked = chain.acceptLines(bytes, { wanted });
+    count += walked.count;
+    passed = blockStart + walked.end;
+    for (const { seq, eventHash } of walked.records) seen.push({ seq, hash: eventHash });
+    if (walked.fault) return report(false);
+  }
+  return report(passed === end);
+}
+
+/** Where the first line begins that begins at `position` or later; `limit` when none does before. */
+async function lineStartFrom(file: FileHandle, position: number, limit: number): Promise<number> {
+  if (position === 0 || position >= limit) return Math.min(position, limit);
+  for (let at = position - 1; at < limit; at += PROBE) {
+    const bytes = await readAt(file, at, Math.min(PROBE, limit - at));
+    const newline = bytes.indexOf(NEWLINE);
+    if (newline >= 0) return at + newline + 1;
+    if (bytes.length === 0) break;
+  }
+  return limit;
+}
+
+/** What one look for the end of a line reads. */
+const PROBE = 16 * 1024;
+
+/** What the first record of the lines says that it links to; null when that cannot be read. */
+function placeBefore(bytes: Buffer): Head | null {
+  for (let from = 0; from < bytes.length;) {
+    const newline = bytes.indexOf(NEWLINE, from);
+    const end = newline < 0 ? bytes.length : newline;
+    const line = bytes.subarray(from, end);
+    from = end + 1;
+    if (isBlank(line)) continue;
+    try {
+      const { seq, prevHash } = viewRecord(line);
+      return { seq: seq - 1, hash: prevHash };
+    } catch (error) {
+      if (error instanceof MalformedRecord) return null;
+      throw error;
+    }
+  }
+  return null;
+}

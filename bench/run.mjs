@@ -32,11 +32,12 @@ async function runScenario(scenario, options, context, machine) {
 }
 
 async function main(options, cleanup) {
+  const scenarios = chosen(options.names);
   const context = new Context(options, cleanup);
   const machine = await describeMachine(context.temp);
   const reports = [];
   if (!options.json) console.log(`${machineLine(machine)}\n`);
-  for (const scenario of chosen(options.names)) {
+  for (const scenario of scenarios) {
     try {
       const report = await runScenario(scenario, options, context, machine);
       reports.push(report);

@@ -53,11 +53,12 @@ export const scenario = {
       about:
         "Every figure is of events that were acknowledged; ours, SQLite and PostgreSQL sync before they acknowledge.",
       contenders: [
+        // What is compared closely is measured close together.
         ours("one", "ours, one caller", { events: one }),
-        ours("many", "ours, 256 callers", { events: many, callers: 256, warmUp: 2000 }),
-        ours("array", "ours, appendBatch of 1,000", { events: many, perCall: 1000, warmUp: 5 }),
         raw("raw", "write + fdatasync alone, one by one", "writeAndSync", { events: one }),
+        ours("many", "ours, 256 callers", { events: many, callers: 256, warmUp: 2000 }),
         raw("limit", "serialising and hashing alone", "serialiseAndHash", { events: many }),
+        ours("array", "ours, appendBatch of 1,000", { events: many, perCall: 1000, warmUp: 5 }),
         sqlite("sqliteOne", "emmett-sqlite, one caller", { events: Math.ceil(one / 4) }),
         sqlite("sqliteArray", "emmett-sqlite, arrays of 1,000", { events: many >> 1, perCall: 1000 }),
         postgres("pgOne", "emmett-postgresql, one caller", { events: Math.ceil(one / 4) }),

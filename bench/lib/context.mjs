@@ -1,7 +1,7 @@
 // What scenarios share in one run: the temporary directory, servers and logs. Each is made when it is first asked for, once,
 // and removed at the end of the run.
 
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { closeSync, copyFileSync, fsyncSync, mkdirSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openChild } from "./child.mjs";
@@ -99,6 +99,10 @@ export class Context {
   async logCopy(events, name) {
     const path = join(this.folder("copies"), `${name}.log`);
     copyFileSync(await this.log(events), path);
+    // Else the first syncs of appends would have the whole copy to write.
+    const file = openSync(path, "r+");
+    fsyncSync(file);
+    closeSync(file);
     return path;
   }
 

@@ -13,6 +13,7 @@ export async function makeLog() {
         for (const end = Math.min(events, at + 2000); at < end; at++) parts.push(next(eventAt(at)).line, NEWLINE);
         await file.write(Buffer.concat(parts));
       }
+      await file.sync();
       await file.close();
     },
   };

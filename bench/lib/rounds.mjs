@@ -23,10 +23,13 @@ import { rounded } from "./stats.mjs";
 export async function measureRounds(contenders, rounds, context, label) {
   const entries = [];
   try {
-    for (const contender of contenders) {
-      progress.show(`${label}: opening ${contender.title} …`);
-      entries.push(await prepare(contender, context));
-    }
+    // Tiny runs measure nothing, so they need not take turns in starting.
+    if (context.smoke) entries.push(...(await Promise.all(contenders.map((contender) => prepare(contender, context)))));
+    else
+      for (const contender of contenders) {
+        progress.show(`${label}: opening ${contender.title} …`);
+        entries.push(await prepare(contender, context));
+      }
     const running = entries.filter(({ skipped }) => skipped === undefined);
     for (let round = 0; round < rounds; round++) {
       for (let k = 0; k < running.length; k++) {

@@ -1,15 +1,17 @@
+import { hash } from "node:crypto";
 import { EventStoreError, InvalidEventError } from "./errors.js";
 import { GENESIS_HASH, MAX_RECORD_BYTES, MAX_SEQ, type HashVersion, type StoredRecord } from "./event.js";
-import { eventHash } from "./hash.js";
-import { canonicalizeValue } from "./json/canonical-value.js";
+import { withByteWriter, type ByteWriter } from "./json/byte-writer.js";
+import { ascii } from "./json/canonical-scan.js";
+import { writeValue } from "./json/canonical-value.js";
 import { quote } from "./json/strings.js";
 
 /** An event checked and serialised once; only its seq and the hash before it are still open. */
 export interface PreparedEvent {
-  /** Canonical event up to its seq's digits … */
-  readonly beforeSeq: string;
-  /** … and behind them. */
-  readonly afterSeq: string;
+  /** The canonical event without the digits of its seq … */
+  readonly bytes: Buffer;
+  /** … which belong in here. */
+  readonly seqAt: number;
 }
 
 /** What a writer may give, before it was checked. The typed form is `NewEvent`. */
@@ -31,39 +33,90 @@ export function prepareEvent(event: object, hashVersion: HashVersion, clock: () 
   if (typeof (event as unknown) !== "object" || (event as unknown) === null)
     throw new InvalidEventError("$", "an event is an object");
   for (const key of Object.keys(event)) if (!FIELDS.has(key)) throw unknownField(key);
-  const { type, aggregateId, ts, payload, meta } = event as EventInput;
-  const typeText = nonEmptyString(type, "type");
-  const aggregateText = nonEmptyString(aggregateId, "aggregateId");
-  const tsText = integer(ts ?? clock());
-  const payloadText = objectText(payload, "payload");
-  const metaText = objectText(meta, "meta");
-  const version = hashVersion === 2 ? ',"hash_version":"v2"' : "";
-  const metaField = hashVersion === 2 && metaText === "{}" ? "" : `,"meta":${metaText}`;
-  return {
-    beforeSeq: `{"aggregate_id":${aggregateText}${version}${metaField},"payload":${payloadText},"seq":`,
-    afterSeq: `,"ts":${tsText},"type":${typeText}}`,
-  };
+  return withByteWriter((out) => {
+    const { type, aggregateId, ts, payload, meta } = event as EventInput;
+    out.few(BEFORE_AGGREGATE_ID);
+    writeName(out, aggregateId, "aggregateId");
+    if (hashVersion === 2) out.few(VERSION_2);
+    const metaAt = out.length;
+    out.few(BEFORE_META);
+    writeObject(out, meta, "meta");
+    // Version 2 leaves an empty meta out.
+    if (hashVersion === 2 && out.length === metaAt + BEFORE_META.length + 2) out.rewind(metaAt);
+    out.few(BEFORE_PAYLOAD);
+    writeObject(out, payload, "payload");
+    out.few(BEFORE_SEQ);
+    const seqAt = out.length;
+    out.few(BEFORE_TS);
+    writeTimestamp(out, ts ?? clock());
+    out.few(BEFORE_TYPE);
+    writeName(out, type, "type");
+    out.few(END_OF_EVENT);
+    return { bytes: out.toBuffer(), seqAt };
+  });
 }
 
-/** A record that was made here, as text: it becomes bytes together with those that it is written with. */
+const BEFORE_AGGREGATE_ID = ascii('{"aggregate_id":');
+const VERSION_2 = ascii(',"hash_version":"v2"');
+const BEFORE_META = ascii(',"meta":');
+const BEFORE_PAYLOAD = ascii(',"payload":');
+const BEFORE_SEQ = ascii(',"seq":');
+const BEFORE_TS = ascii(',"ts":');
+const BEFORE_TYPE = ascii(',"type":');
+const END_OF_EVENT = ascii("}");
+
+const BEFORE_EVENT = '{"event":';
+const BEFORE_EVENT_HASH = ',"event_hash":"';
+const BEFORE_PREV_HASH = '","prev_hash":"';
+const END_OF_RECORD = '"}';
+const NEWLINE = 0x0a;
+const AROUND_EVENT =
+  BEFORE_EVENT.length + BEFORE_EVENT_HASH.length + BEFORE_PREV_HASH.length + END_OF_RECORD.length + 128;
+
+/** A record that was made here: it becomes bytes together with those that it is written with. */
 class ChainedRecord implements StoredRecord {
+  readonly event: PreparedEvent;
   readonly seq: number;
   readonly eventHash: string;
   readonly prevHash: string;
-  readonly text: string;
+  /** Of its line, without a newline. */
   readonly bytes: number;
 
-  constructor(seq: number, eventHash: string, prevHash: string, text: string) {
+  constructor(event: PreparedEvent, seq: number, eventHash: string, prevHash: string) {
+    this.event = event;
     this.seq = seq;
     this.eventHash = eventHash;
     this.prevHash = prevHash;
-    this.text = text;
-    this.bytes = Buffer.byteLength(text);
+    this.bytes = AROUND_EVENT + event.bytes.length + String(seq).length;
   }
 
   get line(): Buffer {
-    return Buffer.from(this.text);
+    const line = Buffer.allocUnsafeSlow(this.bytes);
+    this.writeTo(line, 0);
+    return line;
   }
+
+  /** @returns the offset behind it */
+  writeTo(target: Buffer, offset: number): number {
+    let at = offset + target.write(BEFORE_EVENT, offset, "latin1");
+    at = writeEvent(target, at, this.event, this.seq);
+    at += target.write(
+      BEFORE_EVENT_HASH + this.eventHash + BEFORE_PREV_HASH + this.prevHash + END_OF_RECORD,
+      at,
+      "latin1",
+    );
+    return at;
+  }
+}
+
+/** The event's canonical bytes. @returns the offset behind them */
+function writeEvent(target: Buffer, offset: number, { bytes, seqAt }: PreparedEvent, seq: number): number {
+  bytes.copy(target, offset, 0, seqAt);
+  let at = offset + seqAt;
+  const digits = String(seq);
+  for (let i = 0; i < digits.length; i++) target[at++] = digits.charCodeAt(i);
+  bytes.copy(target, at, seqAt);
+  return at + bytes.length - seqAt;
 }
 
 /** The bytes of a record's line, without a newline. */
@@ -73,15 +126,17 @@ export function lineBytes(record: StoredRecord): number {
 
 /** The lines of records, each with its newline. */
 export function encodeLines(records: readonly StoredRecord[]): Buffer {
-  let text = "";
+  let length = 0;
+  for (const record of records) length += lineBytes(record) + 1;
+  const lines = Buffer.allocUnsafeSlow(length);
+  let at = 0;
   for (const record of records) {
-    if (!(record instanceof ChainedRecord)) return Buffer.concat(records.flatMap(({ line }) => [line, NEWLINE]));
-    text += `${record.text}\n`;
+    if (record instanceof ChainedRecord) at = record.writeTo(lines, at);
+    else at += record.line.copy(lines, at);
+    lines[at++] = NEWLINE;
   }
-  return Buffer.from(text);
+  return lines;
 }
-
-const NEWLINE = Buffer.from("\n");
 
 /** The record at its place in the chain, in its one stored form. @throws EventStoreError TOO_LARGE, SEQ_EXHAUSTED */
 export function encodeRecord(event: PreparedEvent, seq: number, prevHash: string): StoredRecord {
@@ -91,13 +146,24 @@ export function encodeRecord(event: PreparedEvent, seq: number, prevHash: string
       hint: "start a new log (another prefix or file) whose first event names this log's last hash",
     });
   }
-  const eventText = `${event.beforeSeq}${String(seq)}${event.afterSeq}`;
-  const hash = eventHash(prevHash, eventText);
-  const text = `{"event":${eventText},"event_hash":"${hash}","prev_hash":"${prevHash}"}`;
-  const record = new ChainedRecord(seq, hash, prevHash, text);
+  const record = new ChainedRecord(event, seq, hashOf(event, seq, prevHash), prevHash);
   checkRecordSize(record.bytes, seq);
   return record;
 }
+
+/** What is hashed is brought together here. */
+let hashed = Buffer.allocUnsafeSlow(4096);
+
+function hashOf(event: PreparedEvent, seq: number, prevHash: string): string {
+  const most = prevHash.length + event.bytes.length + 10;
+  if (hashed.length < most) hashed = Buffer.allocUnsafeSlow(2 * most);
+  const end = writeEvent(hashed, hashed.write(prevHash, "latin1"), event, seq);
+  const digest = hash("sha256", hashed.subarray(0, end));
+  if (hashed.length > KEPT_BYTES) hashed = Buffer.allocUnsafeSlow(4096);
+  return digest;
+}
+
+const KEPT_BYTES = 1024 * 1024;
 
 /** Consecutive records behind (`seq`, `hash`). */
 export function encodeChain(
@@ -127,28 +193,34 @@ function checkRecordSize(bytes: number, seq: number): void {
   );
 }
 
-function nonEmptyString(value: unknown, name: string): string {
+function writeName(out: ByteWriter, value: unknown, name: string): void {
   if (typeof value !== "string" || value === "") throw new InvalidEventError(`$.${name}`, "must be a non-empty string");
+  if (out.plainString(value)) return;
   if (!value.isWellFormed()) throw new InvalidEventError(`$.${name}`, "holds a lone surrogate");
-  return quote(value);
+  out.text(quote(value));
 }
 
-function integer(ts: unknown): string {
-  if (typeof ts === "bigint") return canonicalizeValue(ts, "ts");
-  if (typeof ts === "number" && Number.isSafeInteger(ts)) return String(ts === 0 ? 0 : ts);
-  throw new InvalidEventError(
-    "$.ts",
-    "must be an integer within ±(2^53 − 1), or a BigInt",
-    "for Unix milliseconds write Date.now()",
-  );
+function writeTimestamp(out: ByteWriter, ts: unknown): void {
+  if (typeof ts === "bigint") writeValue(out, ts, "ts");
+  else if (typeof ts === "number" && Number.isSafeInteger(ts)) out.ascii(String(ts === 0 ? 0 : ts));
+  else {
+    throw new InvalidEventError(
+      "$.ts",
+      "must be an integer within ±(2^53 − 1), or a BigInt",
+      "for Unix milliseconds write Date.now()",
+    );
+  }
 }
 
-function objectText(value: unknown, name: string): string {
-  if (value === undefined) return "{}";
-  const text = canonicalizeValue(value, name);
-  if (text.startsWith("{")) return text;
+function writeObject(out: ByteWriter, value: unknown, name: string): void {
+  const at = out.length;
+  writeValue(out, value ?? NOTHING, name);
+  if (value !== null && out.byteAt(at) === OPEN_BRACE) return;
   throw new InvalidEventError(`$.${name}`, "must be an object", `wrap it: { ${name}: { value: … } }`);
 }
+
+const NOTHING = {};
+const OPEN_BRACE = 0x7b;
 
 function unknownField(key: string): InvalidEventError {
   const known = [...FIELDS].join(", ");

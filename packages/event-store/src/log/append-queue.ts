@@ -59,6 +59,11 @@ export class AppendQueue {
     return this.peek() === null;
   }
 
+  /** At least so many wait, or did until they were aborted. */
+  holds(count: number): boolean {
+    return this.#items.length - this.#first >= count;
+  }
+
   /** The next one that still waits. */
   peek(): WaitingAppend | null {
     for (; this.#first < this.#items.length; this.#first++) {

@@ -32,6 +32,9 @@ const ONE: GroupLimits = { appends: 1, records: MAX_BATCH_RECORDS, bytes: Infini
 /** Batch mode: what waits while a put is under way is the next object. */
 const BATCH: GroupLimits = { appends: Infinity, records: MAX_BATCH_RECORDS, bytes: 4 * 1024 * 1024 };
 
+/** There is nobody to tell. */
+const NOBODY = (): void => undefined;
+
 /**
  * Appends to a log by one compare-and-swap per object: a put of the next seq's key that fails if the key exists. Exactly
  * one put is in flight per log; nothing is ever put behind a put whose outcome is open (docs/SPEC.md, "Append"; the table of answers is
@@ -94,32 +97,46 @@ export class Appender {
   }
 
   async #drain(): Promise<void> {
+    let answer: (() => void) | null = null;
     while (!this.#queue.empty) {
-      await this.#turns.run(async () => {
+      const full = this.#limits === BATCH && this.#queue.holds(BATCH.records);
+      const turn = this.#turns.run(async () => {
         // What arrives in this same turn of the event loop, as the callers do that the last put has answered, goes together.
-        if (this.#limits.appends > 1) await setImmediate();
-        await this.#appendNext();
+        if (this.#limits === BATCH && !full) await setImmediate();
+        return this.#appendNext();
       });
+      if (answer !== null) {
+        // The next put is on its way when the callers of the last one hear of it, and make their next events.
+        await setImmediate();
+        answer();
+      }
+      answer = await turn;
+      if (this.#queue.holds(BATCH.records)) continue;
+      answer();
+      answer = null;
     }
+    answer?.();
     this.#draining = null;
   }
 
-  /** The next group, from its place in the queue to its outcome. Never throws. */
-  async #appendNext(): Promise<void> {
-    if (this.#queue.empty) return;
+  /** The next group, from its place in the queue to its outcome. Never throws. @returns what tells its callers */
+  async #appendNext(): Promise<() => void> {
+    if (this.#queue.empty) return NOBODY;
     const until = this.#runtime.elapsed() + this.#timeoutMs;
     const signal = this.#queue.soleSignal;
     let group: AppendGroup | null = null;
     try {
       const { tail, fresh } = await this.#ready(until, signal);
       group = AppendGroup.take(this.#queue, tail, this.#limits);
-      await this.#appendGroup(group, tail, fresh, until, (rebased) => (group = rebased));
+      const written = await this.#appendGroup(group, tail, fresh, until, (rebased) => (group = rebased));
+      return () => written.acknowledge();
     } catch (error) {
       if (group === null) {
         // An append that was aborted meanwhile knows already; whoever came since begins anew.
         if (signal?.aborted !== true) this.#queue.refuse(this.#limits === BATCH ? BATCH.records : 1, error);
       } else if (error instanceof CommitUnknownError) group.leaveUnknown(error.facts, error.cause);
       else group.refuse(error);
+      return NOBODY;
     }
   }
 
@@ -141,7 +158,7 @@ export class Appender {
     fresh: boolean,
     until: number,
     rebased: (group: AppendGroup) => void,
-  ): Promise<void> {
+  ): Promise<AppendGroup> {
     const follow = (head: Head): void => {
       tail = this.#tail = head;
       group = group.behind(head);
@@ -168,7 +185,7 @@ export class Appender {
       if (races % STEPS_BEFORE_LIST === 0) follow(await advanceTail(this.#log, tail, group.signal));
       await this.#pause(races, until, tail, group.signal);
     }
-    group.acknowledge();
+    return group;
   }
 
   #attempt(group: AppendGroup, tail: Head): Attempt {

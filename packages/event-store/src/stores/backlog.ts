@@ -2,8 +2,8 @@ import { abortedError } from "../log/turns.js";
 
 /** Records that may be under way, from the call of an append to its outcome … */
 const MAX_RECORDS = 16_384;
-/** … and characters of their events. */
-const MAX_CHARACTERS = 32 * 1024 * 1024;
+/** … and bytes of their events. */
+const MAX_BYTES = 32 * 1024 * 1024;
 
 /**
  * Bounds what waits to be written. Callers that find it full wait for a place, first come first served, before their events are
@@ -11,7 +11,7 @@ const MAX_CHARACTERS = 32 * 1024 * 1024;
  */
 export class Backlog {
   #records = 0;
-  #characters = 0;
+  #bytes = 0;
   readonly #waiting = new Set<{ readonly records: number; readonly admit: () => void }>();
 
   /** Takes `records` places at once, or a promise of them. @throws EventStoreError ABORTED (through the promise) */
@@ -33,13 +33,13 @@ export class Backlog {
   }
 
   /** The size of what took places, once it is known. */
-  hold(characters: number): void {
-    this.#characters += characters;
+  hold(bytes: number): void {
+    this.#bytes += bytes;
   }
 
-  leave(records: number, characters: number): void {
+  leave(records: number, bytes: number): void {
     this.#records -= records;
-    this.#characters -= characters;
+    this.#bytes -= bytes;
     for (const place of this.#waiting) {
       if (this.#full) return;
       this.#waiting.delete(place);
@@ -49,6 +49,6 @@ export class Backlog {
   }
 
   get #full(): boolean {
-    return this.#records >= MAX_RECORDS || this.#characters >= MAX_CHARACTERS;
+    return this.#records >= MAX_RECORDS || this.#bytes >= MAX_BYTES;
   }
 }

@@ -168,12 +168,12 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     checkCount(count);
     const place = this.#backlog.enter(count, signal);
     if (place) await place;
-    let characters = 0;
+    let bytes = 0;
     try {
       this.#checkOpen();
       const prepared = events.map((event) => prepareEvent(event, this.#hashVersion, () => this.#runtime.now()));
-      for (const { beforeSeq, afterSeq } of prepared) characters += beforeSeq.length + afterSeq.length;
-      this.#backlog.hold(characters);
+      for (const event of prepared) bytes += event.bytes.length;
+      this.#backlog.hold(bytes);
       const recordsAfter = (tail: Head): StoredRecord[] => {
         const records = encodeChain(prepared, tail);
         checkBytes(records);
@@ -181,7 +181,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
       };
       return await this.#writer.append({ count, recordsAfter, expectedPrevHash, signal });
     } finally {
-      this.#backlog.leave(count, characters);
+      this.#backlog.leave(count, bytes);
     }
   }
 

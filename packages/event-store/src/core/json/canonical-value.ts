@@ -1,8 +1,9 @@
 import { InvalidEventError } from "../errors.js";
+import { withByteWriter, type ByteWriter } from "./byte-writer.js";
 import { JsonText } from "./json-text.js";
 import { floatRepr } from "./numbers.js";
 import { formatPath } from "./strict.js";
-import { compareCodePoints, isPlain, quote } from "./strings.js";
+import { compareCodePoints, quote } from "./strings.js";
 
 /** Writers refuse deeper values; `payload` and `meta` are level 1. */
 const MAX_WRITE_DEPTH = 128;
@@ -10,18 +11,32 @@ const MAX_WRITE_DEPTH = 128;
 /** Python refuses to read integers of more digits (its int/str conversion limit). */
 const MAX_INTEGER_DIGITS = 4300;
 
+const COMMA = 0x2c;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
 /**
- * JavaScript value → canonical JSON text, in one walk. Safe integers are written as digits, every other number as Python's `repr` of
- * the double, a BigInt as digits; an `undefined` property is absent. `name` is the value's place in the event.
+ * JavaScript value → canonical JSON, in one walk that writes bytes. Safe integers are written as digits, every other number as
+ * Python's `repr` of the double, a BigInt as digits; an `undefined` property is absent. `name` is the value's place in the event.
  * @throws InvalidEventError with the JSON path of what cannot be written
  */
-export function canonicalizeValue(value: unknown, name: string): string {
+export function writeValue(out: ByteWriter, value: unknown, name: string): void {
   try {
-    return write(value, []);
+    write(out, value, []);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     throw new InvalidEventError(formatPath([name, ...error.path.reverse()]), error.message, error.hint);
   }
+}
+
+/** As `writeValue`, as text. */
+export function canonicalizeValue(value: unknown, name: string): string {
+  return withByteWriter((out) => {
+    writeValue(out, value, name);
+    return out.toString();
+  });
 }
 
 /** Why a value cannot be written, and the way back to it, innermost step first. */
@@ -36,18 +51,24 @@ class Refusal extends Error {
 }
 
 /** `ancestors`: the objects that `value` stands in. */
-function write(value: unknown, ancestors: object[]): string {
+function write(out: ByteWriter, value: unknown, ancestors: object[]): void {
   switch (typeof value) {
     case "string":
-      return writeString(value);
+      if (!out.plainString(value)) writeString(out, value);
+      return;
     case "number":
-      return writeNumber(value);
+      out.ascii(numberText(value));
+      return;
     case "boolean":
-      return value ? "true" : "false";
+      out.ascii(value ? "true" : "false");
+      return;
     case "bigint":
-      return writeBigint(value);
+      out.ascii(bigintText(value));
+      return;
     case "object":
-      return value === null ? "null" : writeObject(value, ancestors);
+      if (value === null) out.ascii("null");
+      else writeObject(out, value, ancestors);
+      return;
     case "undefined":
       throw new Refusal("undefined is not JSON", "leave the property out, or write null");
     default:
@@ -55,35 +76,37 @@ function write(value: unknown, ancestors: object[]): string {
   }
 }
 
-function writeString(value: string): string {
-  if (isPlain(value)) return `"${value}"`;
+function writeString(out: ByteWriter, value: string): void {
   if (!value.isWellFormed())
     throw new Refusal("a string holds a lone surrogate", "it is half of a character: fix it, or use toWellFormed()");
-  return quote(value);
+  out.text(quote(value));
 }
 
-function writeNumber(value: number): string {
+function numberText(value: number): string {
   if (!Number.isFinite(value)) throw new Refusal(`${String(value)} is not JSON`, "write null or a string");
   return Number.isSafeInteger(value) && !Object.is(value, -0) ? String(value) : floatRepr(value);
 }
 
-function writeBigint(value: bigint): string {
+function bigintText(value: bigint): string {
   const digits = String(value);
   if (digits.length - (value < 0n ? 1 : 0) > MAX_INTEGER_DIGITS) throw oversizeInteger();
   return digits;
 }
 
-function writeObject(value: object, ancestors: object[]): string {
-  if (value instanceof JsonText) return writeText(value, ancestors.length);
+function writeObject(out: ByteWriter, value: object, ancestors: object[]): void {
+  if (value instanceof JsonText) {
+    out.text(checkedText(value, ancestors.length));
+    return;
+  }
   if (ancestors.includes(value)) throw new Refusal("the value contains itself");
   checkDepth(ancestors.length + 1);
   ancestors.push(value);
-  const text = Array.isArray(value) ? writeArray(value, ancestors) : writePlainObject(value, ancestors);
+  if (Array.isArray(value)) writeArray(out, value, ancestors);
+  else writePlainObject(out, value, ancestors);
   ancestors.pop();
-  return text;
 }
 
-function writeText({ canonical, depth }: JsonText, around: number): string {
+function checkedText({ canonical, depth }: JsonText, around: number): string {
   checkDepth(around + depth);
   if (canonical.length > MAX_INTEGER_DIGITS && hasOversizeInteger(canonical)) throw oversizeInteger();
   return canonical;
@@ -101,38 +124,42 @@ function oversizeInteger(): Refusal {
   return new Refusal(`an integer of more than ${String(MAX_INTEGER_DIGITS)} digits`);
 }
 
-function writeArray(items: readonly unknown[], ancestors: object[]): string {
+function writeArray(out: ByteWriter, items: readonly unknown[], ancestors: object[]): void {
   // Holes and named properties would be lost without a word; both show here.
   if (Object.keys(items).length !== items.length) throw new Refusal("an array with holes or named properties");
-  let text = "[";
+  out.byte(OPEN_BRACKET);
   for (let i = 0; i < items.length; i++) {
-    if (i > 0) text += ",";
-    text += writeChild(items[i], i, ancestors);
+    if (i > 0) out.byte(COMMA);
+    writeChild(out, items[i], i, ancestors);
   }
-  return `${text}]`;
+  out.byte(CLOSE_BRACKET);
 }
 
-function writePlainObject(value: object, ancestors: object[]): string {
+function writePlainObject(out: ByteWriter, value: object, ancestors: object[]): void {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null && Object.getPrototypeOf(prototype) !== null)
     throw new Refusal(`${describe(value)} is not a plain object`, hintFor(value));
   if (Object.getOwnPropertySymbols(value).length > 0) throw new Refusal("an object with a symbol as key");
   const { sorted, labels } = shapeOf(Object.keys(value));
-  let text = "";
+  let separator = OPEN_BRACE;
   for (let i = 0; i < sorted.length; i++) {
     const key = sorted[i] as string;
     const item = (value as Record<string, unknown>)[key];
     if (item === undefined) continue;
-    const label = labels[i] as string;
-    if (label === "") throw new Refusal(`the key ${JSON.stringify(key)} holds a lone surrogate`);
-    text += (text === "" ? "{" : ",") + label + writeChild(item, key, ancestors);
+    const label = labels[i] as Uint8Array;
+    if (label.length === 0) throw new Refusal(`the key ${JSON.stringify(key)} holds a lone surrogate`);
+    out.byte(separator);
+    out.few(label);
+    writeChild(out, item, key, ancestors);
+    separator = COMMA;
   }
-  return text === "" ? "{}" : `${text}}`;
+  if (separator === OPEN_BRACE) out.byte(OPEN_BRACE);
+  out.byte(CLOSE_BRACE);
 }
 
-function writeChild(value: unknown, step: string | number, ancestors: object[]): string {
+function writeChild(out: ByteWriter, value: unknown, step: string | number, ancestors: object[]): void {
   try {
-    return write(value, ancestors);
+    write(out, value, ancestors);
   } catch (error) {
     if (error instanceof Refusal) error.path.push(step);
     throw error;
@@ -143,7 +170,7 @@ function writeChild(value: unknown, step: string | number, ancestors: object[]):
 interface Shape {
   readonly keys: readonly string[];
   readonly sorted: readonly string[];
-  readonly labels: readonly string[];
+  readonly labels: readonly Uint8Array[];
 }
 
 /** Events of a kind have objects of a kind: the shapes seen last, by their first key. */
@@ -179,7 +206,7 @@ const NO_KEYS: Shape = { keys: [], sorted: [], labels: [] };
 
 function newShape(keys: readonly string[]): Shape {
   const sorted = keys.toSorted(compareCodePoints);
-  return { keys, sorted, labels: sorted.map((key) => (key.isWellFormed() ? `${quote(key)}:` : "")) };
+  return { keys, sorted, labels: sorted.map((key) => Buffer.from(key.isWellFormed() ? `${quote(key)}:` : "")) };
 }
 
 /** Over canonical text: an integer that Python refuses to read, outside of strings. */

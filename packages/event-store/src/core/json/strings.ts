@@ -6,19 +6,6 @@ export function quote(text: string): string {
   return JSON.stringify(text);
 }
 
-/** Beyond this it is quicker to have it quoted than to look. */
-const SHORT = 64;
-
-/** Certainly the same between quotes: a short text of printable ASCII without quotes and backslashes. */
-export function isPlain(text: string): boolean {
-  if (text.length > SHORT) return false;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit < 0x20 || unit > 0x7e || unit === 0x22 || unit === 0x5c) return false;
-  }
-  return true;
-}
-
 /** Order of object keys: by Unicode code point. UTF-16 order differs where surrogates meet U+E000 … U+FFFF. */
 export function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length);

@@ -2,9 +2,9 @@
 const WIDEST = 64;
 const NARROWEST = 2;
 /** … holding so many bytes at most, as far as sizes are known or can be guessed. */
-export const WINDOW_BYTES: number = 64 * 1024 * 1024;
-/** Before the first object has come: four mebibytes, so that a window of unknown objects begins with sixteen. */
-const FIRST_GUESS_BYTES = 4 * 1024 * 1024;
+export const WINDOW_BYTES: number = 16 * 1024 * 1024;
+/** Before the first object has come: one mebibyte, so that a window of unknown objects begins with sixteen. */
+const FIRST_GUESS_BYTES = 1024 * 1024;
 
 /**
  * How many GETs may be under way: wide from the start, halved when the server asks for less (503 SlowDown, 429), one more for

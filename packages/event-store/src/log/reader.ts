@@ -153,7 +153,7 @@ async function* fetchObjects(
   const { toSeq, likelyEnd = -1 } = range;
   // Behind a batch there may be others.
   if (chain.head.seq === after) {
-    const computed = (): AsyncIterable<Candidate> => computedKeys(log, after, Math.min(toSeq, likelyEnd));
+    const computed = (): Iterable<Candidate> => computedKeys(log, after, Math.min(toSeq, likelyEnd));
     for await (const fetched of fetchWindow(log, window, range, computed)) {
       if (fetched.body === null) break;
       after = fetched.seq;
@@ -171,7 +171,7 @@ async function* fetchWindow(
   { objects }: LogOnObjects,
   window: ReadWindow,
   { toSeq, signal }: WalkRange,
-  source: (signal: AbortSignal) => AsyncIterable<Candidate>,
+  source: (signal: AbortSignal) => AsyncIterable<Candidate> | Iterable<Candidate>,
 ): AsyncGenerator<Fetched> {
   const get = async ({ seq, key, size }: Candidate, abort: AbortSignal): Promise<Buffer | null> => {
     // What lies beyond the range is not fetched; that it is there shows a gap at the range's end.
@@ -195,9 +195,7 @@ async function* fetchWindow(
 /** Of an object whose size is not known, no more than shows that it is too large. */
 const UP_TO_TOO_LARGE = { range: { start: 0, end: MAX_OBJECT_BYTES + 1 } };
 
-async function* computedKeys({ keys }: LogOnObjects, after: number, to: number): AsyncGenerator<Candidate> {
-  // A source is asynchronous by the window's contract; here is nothing to wait for.
-  await Promise.resolve();
+function* computedKeys({ keys }: LogOnObjects, after: number, to: number): Generator<Candidate> {
   for (let seq = after + 1; seq <= to; seq++) yield { seq, key: keys.event(seq) };
 }
 

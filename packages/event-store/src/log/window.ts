@@ -1,11 +1,21 @@
 import { setMaxListeners } from "node:events";
 
+/** Of results that wait for one that is slow, so many for each fetch that may be under way. */
+const WAITING = 4;
+
+interface Ahead<T, R> {
+  readonly item: T;
+  readonly weight: number;
+  outcome: { readonly result: R } | { readonly error: unknown } | null;
+}
+
 /**
- * Runs `fetch` for the items of a source ahead of its consumer, in order: at most `width` at a time and, by `weight`, at
- * most `maxWeight` (but always one); `width` may change meanwhile. Leaving the loop, or a failure, aborts what is under way.
+ * Runs `fetch` for the items of a source ahead of its consumer, in order: at most `width()` at a time, however slow the first of
+ * them is, and of what is fetched or under way by `weight` at most `maxWeight` (but always one). Leaving the loop, or a failure,
+ * aborts what is under way.
  */
 export async function* fetchAhead<T, R>(
-  source: (signal: AbortSignal) => AsyncIterable<T>,
+  source: (signal: AbortSignal) => AsyncIterable<T> | Iterable<T>,
   fetch: (item: T, signal: AbortSignal) => Promise<R>,
   limits: {
     readonly width: () => number;
@@ -18,51 +28,89 @@ export async function* fetchAhead<T, R>(
   const signal = limits.signal ? AbortSignal.any([limits.signal, abort.signal]) : abort.signal;
   // Every fetch under way listens.
   setMaxListeners(0, signal);
-  const items = source(signal)[Symbol.asyncIterator]();
-  const ahead: { readonly item: T; readonly weight: number; readonly result: Promise<R> }[] = [];
+  const items = source(signal);
+  const iterator = Symbol.iterator in items ? items[Symbol.iterator]() : items[Symbol.asyncIterator]();
+  const ahead: Ahead<T, R>[] = [];
+  let underWay = 0;
   let weight = 0;
-  let ended = false;
-  let next: Promise<IteratorResult<T>> | null = null;
+  const state: {
+    /** The source has been asked, and has not answered yet. */
+    asked: boolean;
+    ended: boolean;
+    /** How the source failed: met behind what it gave before. */
+    failure: { readonly error: unknown } | null;
+  } = { asked: false, ended: false, failure: null };
+  let wake: () => void = () => undefined;
+
+  const hasRoom = (): boolean =>
+    underWay < limits.width() &&
+    ahead.length < WAITING * limits.width() &&
+    (ahead.length === 0 || weight < limits.maxWeight);
+
+  const begin = (item: T): void => {
+    const entry: Ahead<T, R> = { item, weight: limits.weight(item), outcome: null };
+    const end = (outcome: Ahead<T, R>["outcome"]): void => {
+      entry.outcome = outcome;
+      underWay--;
+      fill();
+      if (entry === ahead[0]) wake();
+    };
+    ahead.push(entry);
+    underWay++;
+    weight += entry.weight;
+    fetch(item, signal).then(
+      (result) => end({ result }),
+      (error: unknown) => end({ error }),
+    );
+  };
+
+  const take = (found: IteratorResult<T>): void => {
+    if (found.done === true) state.ended = true;
+    else begin(found.value);
+  };
+
+  const fill = (): void => {
+    while (!state.ended && !state.asked && hasRoom()) {
+      const next = iterator.next();
+      if (!(next instanceof Promise)) {
+        take(next);
+        continue;
+      }
+      state.asked = true;
+      const answered = (): void => {
+        state.asked = false;
+        fill();
+        wake();
+      };
+      const fail = (error: unknown): void => {
+        state.failure = { error };
+        state.ended = true;
+      };
+      next.then(take, fail).then(answered, answered);
+    }
+  };
+
   try {
     for (;;) {
+      fill();
       const first = ahead[0];
-      if (!ended && ahead.length < limits.width() && (first === undefined || weight < limits.maxWeight)) {
-        next ??= items.next();
-        // A source that is slow just now must not hold back what is fetched already.
-        const found = await Promise.race(first ? [next, settled(first.result)] : [next]);
-        if (found !== null) {
-          next = null;
-          if (found.done) ended = true;
-          else weight += begin(found.value);
-          continue;
-        }
+      if (first === undefined && state.ended) {
+        if (state.failure) throw state.failure.error;
+        return;
       }
-      if (first === undefined) return;
-      const result = await first.result;
+      if (first === undefined || first.outcome === null) {
+        await new Promise<void>((resolve) => (wake = resolve));
+        continue;
+      }
       ahead.shift();
       weight -= first.weight;
-      yield { item: first.item, result };
+      if ("error" in first.outcome) throw first.outcome.error;
+      yield { item: first.item, result: first.outcome.result };
     }
   } finally {
+    state.ended = true;
     abort.abort();
-    next?.catch(() => undefined);
-    items.return?.().catch(() => undefined);
+    const left = iterator.return?.();
+    if (left instanceof Promise) left.catch(() => undefined);
   }
-
-  /** @returns the item's weight */
-  function begin(item: T): number {
-    const begun = { item, weight: limits.weight(item), result: fetch(item, signal) };
-    // It may fail before its turn; the failure is met when its turn comes.
-    begun.result.catch(() => undefined);
-    ahead.push(begun);
-    return begun.weight;
-  }
-}
-
-/** Null once a promise has ended, either way. */
-function settled(promise: Promise<unknown>): Promise<null> {
-  return promise.then(
-    () => null,
-    () => null,
-  );
 }

@@ -32,7 +32,7 @@ export class ByteWriter {
     if (this.#at + bytes.length > this.#bytes.length) this.#grow(bytes.length);
     const target = this.#bytes;
     let at = this.#at;
-    for (let i = 0; i < bytes.length; i++) target[at++] = bytes[i] as number;
+    for (const byte of bytes) target[at++] = byte;
     this.#at = at;
   }
 

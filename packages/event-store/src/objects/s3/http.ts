@@ -89,6 +89,10 @@ export class HttpConnections {
   }
 }
 
+const ONE_PIECE_BYTES = 32 * 1024;
+/** An answer that claims to be longer is gathered as it comes, whatever it claims. */
+const MAX_KNOWN_BYTES = 64 * 1024 * 1024;
+
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #resolve: (outcome: HttpOutcome) => void;
   readonly #release: () => void;
@@ -97,6 +101,9 @@ class Exchange implements Dispatcher.DispatchHandler {
   #settled = false;
   #status = 0;
   #headers: IncomingHttpHeaders = {};
+  /** The body, where the answer said how long it will be: what has come is in it already. */
+  #body: Buffer | null = null;
+  #received = 0;
 
   constructor(resolve: (outcome: HttpOutcome) => void, signal: AbortSignal | undefined) {
     this.#resolve = resolve;
@@ -118,15 +125,21 @@ class Exchange implements Dispatcher.DispatchHandler {
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     this.#status = status;
     this.#headers = headers;
+    const length = Number(headers["content-length"]);
+    // A small one comes in one piece.
+    if (length > ONE_PIECE_BYTES && length <= MAX_KNOWN_BYTES) this.#body = Buffer.allocUnsafeSlow(length);
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#chunks.push(chunk);
+    if (this.#body === null) this.#chunks.push(chunk);
+    else this.#received += chunk.copy(this.#body, this.#received);
   }
 
   onResponseEnd(): void {
     const [first, second] = this.#chunks;
-    const body = first !== undefined && second === undefined ? first : Buffer.concat(this.#chunks);
+    const body =
+      this.#body?.subarray(0, this.#received) ??
+      (first !== undefined && second === undefined ? first : Buffer.concat(this.#chunks));
     this.#settle({ kind: "answered", answer: { status: this.#status, headers: this.#headers, body } });
   }
 

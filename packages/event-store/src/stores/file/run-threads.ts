@@ -65,8 +65,8 @@ export class RunThreads {
 
   /** To the thread that has the least to do. */
   #send(run: Run): Promise<RunReport | null> {
-    const [first, ...others] = this.#threads;
-    const idlest = others.reduce((a, b) => (b !== undefined && a && b.waiting < a.waiting ? b : a), first);
+    let idlest = this.#threads[0];
+    for (const thread of this.#threads) if (idlest && thread.waiting < idlest.waiting) idlest = thread;
     return idlest?.verify(run) ?? Promise.resolve(null);
   }
 

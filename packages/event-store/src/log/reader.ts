@@ -43,43 +43,103 @@ export interface WalkStep {
 
 /**
  * The records fromSeq … toSeq in order, each verified. What lies before `fromSeq` is not fetched, save the one object that
- * holds the record before it. @throws VerificationError at the first fault, behind the good records before it
+ * holds the record before it. As long as each object holds one record, keys are computed, up to where the log is likely to
+ * end; from the first that holds more, or is missing, and to find the end, they are listed.
+ * @throws VerificationError at the first fault, behind the good records before it
  */
 export async function* walkObjects(log: LogOnObjects, range: WalkRange): AsyncGenerator<WalkStep> {
   const { chain, after, rest } = await start(log, range);
-  if (rest) yield* stepsOf(chain, rest);
+  if (rest) yield* stepOf(chain, rest);
   if (after === null || chain.head.seq >= range.toSeq) return;
-  for await (const { seq, key, size, body } of fetchObjects(log, chain, after, range)) {
-    const facts = factsOf(log, key);
-    const expected = chain.head.seq + 1;
-    if (seq > expected) throw gap(expected, seq, { facts });
-    if (size > MAX_OBJECT_BYTES) throw oversized(expected, size, facts);
-    if (body === null) throw vanished(expected, facts);
-    if (expected >= range.fromSeq) yield* stepsOf(chain, walkObject(chain, body, seq, facts, range));
-    else yield* onTheWay(chain, body, seq, facts, range);
-    if (chain.head.seq >= range.toSeq) return;
+  const walk = new ObjectWalk(log, chain, range, after);
+  const window = new ReadWindow();
+  // Behind a batch there may be others.
+  if (chain.head.seq === after) {
+    const computed = (): Iterable<Candidate> => computedKeys(log, after, Math.min(range.toSeq, range.likelyEnd ?? -1));
+    for await (const objects of fetchWindow(log, window, range, computed)) {
+      yield* walk.take(objects, true);
+      if (walk.ended() || !walk.singles) break;
+    }
+  }
+  if (walk.ended()) return;
+  const listed = (signal: AbortSignal): AsyncIterable<Candidate> =>
+    upToFirstBeyond(listEvents(log.objects, log.keys, walk.after, signal), range.toSeq);
+  for await (const objects of fetchWindow(log, window, range, listed)) {
+    yield* walk.take(objects, false);
+    if (walk.ended()) return;
   }
 }
 
-/** A step for what was walked, then the fault that ended it. */
-function* stepsOf(chain: ChainWalk, { records, count, fault }: WalkedLines): Generator<WalkStep> {
-  if (count > 0) yield { records, count, head: chain.head };
-  if (fault) throw fault;
+/** Takes up objects as they come. */
+class ObjectWalk {
+  /** Key of the last object taken up. */
+  after: number;
+  /** So far each object was there, and held one record. */
+  singles = true;
+  readonly #log: LogOnObjects;
+  readonly #chain: ChainWalk;
+  readonly #range: WalkRange;
+
+  constructor(log: LogOnObjects, chain: ChainWalk, range: WalkRange, after: number) {
+    this.#log = log;
+    this.#chain = chain;
+    this.#range = range;
+    this.after = after;
+  }
+
+  /** The range's last record was verified. */
+  ended(): boolean {
+    return this.#chain.head.seq >= this.#range.toSeq;
+  }
+
+  /** One step for all of them. `computed`: of keys that need not exist; the first that shows that it is none of them ends it. */
+  *take(objects: readonly FetchedObject[], computed: boolean): Generator<WalkStep> {
+    const records: RecordView[] = [];
+    let count = 0;
+    let fault: VerificationError | null = null;
+    for (const object of objects) {
+      if (computed && object.body === null) {
+        this.singles = false;
+        break;
+      }
+      const walked = this.#walk(object);
+      this.after = object.seq;
+      for (const record of walked.records) records.push(record);
+      count += walked.count;
+      fault = walked.fault;
+      this.singles &&= this.#chain.head.seq === object.seq;
+      if (fault !== null || this.ended() || (computed && !this.singles)) break;
+    }
+    yield* stepOf(this.#chain, { records, count, fault });
+  }
+
+  #walk({ seq, key, size, body }: FetchedObject): Walked {
+    const { fromSeq } = this.#range;
+    const chain = this.#chain;
+    const facts = factsOf(this.#log, key);
+    const expected = chain.head.seq + 1;
+    if (seq > expected) return faulty(gap(expected, seq, { facts }));
+    if (size > MAX_OBJECT_BYTES) return faulty(oversized(expected, size, facts));
+    if (body === null) return faulty(vanished(expected, facts));
+    if (expected >= fromSeq) return walkObject(chain, body, seq, facts, this.#range);
+    // The log ended before `fromSeq` and has grown since: these records are on the way there.
+    const { fault } = walkObject(chain, body, seq, facts, { toSeq: fromSeq - 1, wanted: () => false });
+    if (fault !== null || chain.head.seq < fromSeq - 1) return { records: [], count: 0, fault };
+    this.#range.onAnchor({ ...chain.head, source: "record" });
+    return walkRest(chain, body, seq, facts, this.#range);
+  }
 }
 
-/** The log ended before `fromSeq` and has grown since: the records of this object are on the way there. */
-function* onTheWay(
-  chain: ChainWalk,
-  body: Buffer,
-  keySeq: number,
-  facts: ErrorFacts,
-  range: WalkRange,
-): Generator<WalkStep> {
-  const { fault } = walkObject(chain, body, keySeq, facts, { toSeq: range.fromSeq - 1, wanted: () => false });
+type Walked = Omit<WalkedLines, "end">;
+
+function faulty(fault: VerificationError): Walked {
+  return { records: [], count: 0, fault };
+}
+
+/** A step for what was walked, then the fault that ended it. */
+function* stepOf(chain: ChainWalk, { records, count, fault }: Walked): Generator<WalkStep> {
+  if (count > 0) yield { records, count, head: chain.head };
   if (fault) throw fault;
-  if (chain.head.seq < range.fromSeq - 1) return;
-  range.onAnchor({ ...chain.head, source: "record" });
-  yield* stepsOf(chain, walkRest(chain, body, keySeq, facts, range));
 }
 
 interface Start {
@@ -134,37 +194,9 @@ interface Candidate {
   readonly size?: number | undefined;
 }
 
-interface Fetched extends Candidate {
+interface FetchedObject extends Candidate {
   readonly size: number;
   readonly body: Buffer | null;
-}
-
-/**
- * The objects beyond `after` in order, fetched ahead. As long as each holds one record, their keys are computed, up to where
- * the log is likely to end; from the first that holds more, or is missing, and to find the end, they are listed.
- */
-async function* fetchObjects(
-  log: LogOnObjects,
-  chain: ChainWalk,
-  after: number,
-  range: WalkRange,
-): AsyncGenerator<Fetched> {
-  const window = new ReadWindow();
-  const { toSeq, likelyEnd = -1 } = range;
-  // Behind a batch there may be others.
-  if (chain.head.seq === after) {
-    const computed = (): Iterable<Candidate> => computedKeys(log, after, Math.min(toSeq, likelyEnd));
-    for await (const fetched of fetchWindow(log, window, range, computed)) {
-      if (fetched.body === null) break;
-      after = fetched.seq;
-      yield fetched;
-      if (chain.head.seq !== after) break;
-    }
-  }
-  if (after >= toSeq) return;
-  yield* fetchWindow(log, window, range, (signal) =>
-    upToFirstBeyond(listEvents(log.objects, log.keys, after, signal), toSeq),
-  );
 }
 
 async function* fetchWindow(
@@ -172,7 +204,7 @@ async function* fetchWindow(
   window: ReadWindow,
   { toSeq, signal }: WalkRange,
   source: (signal: AbortSignal) => AsyncIterable<Candidate> | Iterable<Candidate>,
-): AsyncGenerator<Fetched> {
+): AsyncGenerator<readonly FetchedObject[]> {
   const get = async ({ seq, key, size }: Candidate, abort: AbortSignal): Promise<Buffer | null> => {
     // What lies beyond the range is not fetched; that it is there shows a gap at the range's end.
     if (seq > toSeq || (size ?? 0) > MAX_OBJECT_BYTES) return null;
@@ -188,8 +220,13 @@ async function* fetchWindow(
     weight: ({ size }: Candidate) => size ?? window.typicalBytes,
     signal,
   };
-  for await (const { item, result } of fetchAhead(source, get, limits))
-    yield { ...item, size: item.size ?? result?.length ?? 0, body: result };
+  for await (const fetched of fetchAhead(source, get, limits))
+    yield fetched.map(({ item: { seq, key, size }, result: body }) => ({
+      seq,
+      key,
+      size: size ?? body?.length ?? 0,
+      body,
+    }));
 }
 
 /** Of an object whose size is not known, no more than shows that it is too large. */

@@ -9,10 +9,16 @@ interface Ahead<T, R> {
   outcome: { readonly result: R } | { readonly error: unknown } | null;
 }
 
+/** An item and what was fetched for it. */
+export interface Fetched<T, R> {
+  readonly item: T;
+  readonly result: R;
+}
+
 /**
- * Runs `fetch` for the items of a source ahead of its consumer, in order: at most `width()` at a time, however slow the first of
- * them is, and of what is fetched or under way by `weight` at most `maxWeight` (but always one). Leaving the loop, or a failure,
- * aborts what is under way.
+ * Runs `fetch` for the items of a source ahead of its consumer: at most `width()` at a time, however slow the first of them is,
+ * and of what is fetched or under way by `weight` at most `maxWeight` (but always one). Hands out, in order, all that is there by
+ * then. Leaving the loop, or a failure, aborts what is under way.
  */
 export async function* fetchAhead<T, R>(
   source: (signal: AbortSignal) => AsyncIterable<T> | Iterable<T>,
@@ -23,7 +29,7 @@ export async function* fetchAhead<T, R>(
     readonly weight: (item: T) => number;
     readonly signal?: AbortSignal | undefined;
   },
-): AsyncGenerator<{ readonly item: T; readonly result: R }> {
+): AsyncGenerator<readonly Fetched<T, R>[]> {
   const abort = new AbortController();
   const signal = limits.signal ? AbortSignal.any([limits.signal, abort.signal]) : abort.signal;
   // Every fetch under way listens.
@@ -102,10 +108,14 @@ export async function* fetchAhead<T, R>(
         await new Promise<void>((resolve) => (wake = resolve));
         continue;
       }
-      ahead.shift();
-      weight -= first.weight;
-      if ("error" in first.outcome) throw first.outcome.error;
-      yield { item: first.item, result: first.outcome.result };
+      const ready: Fetched<T, R>[] = [];
+      for (const { item, outcome } of ahead) {
+        if (outcome === null || "error" in outcome) break;
+        ready.push({ item, result: outcome.result });
+      }
+      if (ready.length === 0 && "error" in first.outcome) throw first.outcome.error;
+      for (const done of ahead.splice(0, ready.length)) weight -= done.weight;
+      yield ready;
     }
   } finally {
     state.ended = true;

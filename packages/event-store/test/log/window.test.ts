@@ -21,7 +21,7 @@ describe("fetching ahead", () => {
       for (const n of [1, 2, 3, 4, 5, 6, 90, 95, 250, 1, 2]) yield await Promise.resolve(n);
     };
     const seen: number[] = [];
-    for await (const { result } of fetchAhead(source, fetch, limits)) seen.push(result);
+    for await (const ready of fetchAhead(source, fetch, limits)) seen.push(...ready.map(({ result }) => result));
     expect(seen).toEqual([-1, -2, -3, -4, -5, -6, -90, -95, -250, -1, -2]);
     expect(most).toBe(4);
     expect(mostWeight).toBeLessThan(100 + 250);
@@ -37,8 +37,8 @@ describe("fetching ahead", () => {
       aborted = true;
     };
     const seen: number[] = [];
-    for await (const { result } of fetchAhead(source, (n) => Promise.resolve(n), limits)) {
-      seen.push(result);
+    for await (const ready of fetchAhead(source, (n) => Promise.resolve(n), limits)) {
+      seen.push(...ready.map(({ result }) => result));
       if (seen.length === 2) break;
     }
     await new Promise(setImmediate);

@@ -2,7 +2,7 @@ import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  globalIgnores(["**/dist/", "coverage/", ".rgw/", "**/fixtures/", "**/vectors/"]),
+  globalIgnores(["**/dist/", "**/build/", "coverage/", ".rgw/", "**/fixtures/", "**/vectors/"]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   {
     files: ["**/*.{js,mjs,cjs,ts}"],

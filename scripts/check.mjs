@@ -9,6 +9,7 @@ const cruise = ["depcruise", "--config", ".dependency-cruiser.cjs", "packages/ev
 // The build comes first: the other checks read the types that it writes.
 const checks = [
   ["types", ["tsc", "-b"]],
+  ["build", ["node", "scripts/bundle.mjs"]],
   ["test types", ["tsc", "-p", "tsconfig.test.json"]],
   ["format", ["prettier", "--check", "--log-level", "warn", "."]],
   ["lint", ["eslint", ".", "--max-warnings", "0"]],

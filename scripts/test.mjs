@@ -26,9 +26,11 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   });
 }
 
+const tool = (name) => join("node_modules", ".bin", name);
+
 function run(program, args, env = process.env) {
   return new Promise((resolve, reject) => {
-    running = spawn(join("node_modules", ".bin", program), args, { stdio: "inherit", env });
+    running = spawn(program, args, { stdio: "inherit", env });
     running.on("error", reject);
     running.on("close", (code) => {
       running = undefined;
@@ -79,7 +81,7 @@ function readCounts() {
   }
 }
 
-if ((await run("tsc", ["-b"])) !== 0) {
+if ((await run(tool("tsc"), ["-b"])) !== 0 || (await run(process.execPath, ["scripts/bundle.mjs"])) !== 0) {
   console.error("\nThe build failed, so no test was run.");
   console.log("0 passed, 1 failed");
   process.exit(1);
@@ -89,7 +91,7 @@ const server = await realServer();
 if (interrupted) process.exit(130);
 const required = process.env.CI === "true" || process.env.RYNXS_REQUIRE_S3 === "1";
 const exitCode = await run(
-  "vitest",
+  tool("vitest"),
   ["run", "--reporter=default", "--reporter=./scripts/count-reporter.mjs", ...process.argv.slice(2)],
   { ...process.env, ...server.env, RYNXS_TEST_COUNTS: countsFile },
 );

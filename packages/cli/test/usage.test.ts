@@ -11,14 +11,14 @@ describe("rynxs", () => {
     const register = `import { register } from "node:module"; register(${JSON.stringify(url(hook))});`;
     const { code, stdout, stderr } = await rynxs(["--version"], { nodeArgs: ["--import", url(register)] });
     expect([code, stdout]).toEqual([0, "0.1.0\n"]);
-    expect(stderr).toContain("version.js");
+    expect(stderr).toContain("/version-");
     expect(stderr).not.toMatch(/event-store|undici|cli-progress|commander/);
     const path = join(await temporaryFolder(), "small.log");
     await rynxs(["append", "--store", `file:${path}`, "--type", "T", "--aggregate", "a"]);
     const head = await rynxs(["head", "--store", `file:${path}`], { nodeArgs: ["--import", url(register)] });
     expect(head.stdout).toMatch(/^0:[0-9a-f]{64}\n$/);
-    expect(head.stderr).toContain("file-event-store.js");
-    expect(head.stderr).not.toMatch(/undici|cli-progress|s3|worker|listing|appender|testing/);
+    expect(head.stderr).toContain("/file-event-store-");
+    expect(head.stderr).not.toMatch(/undici|cli-progress|s3|worker|testing/);
   });
 
   it("has help that names each command, the variables, the exit codes and how to begin", async () => {

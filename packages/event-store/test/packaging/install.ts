@@ -59,7 +59,7 @@ export interface Installed {
  * npm's cache, where `npm ci` left it, or else from the registry.
  */
 export async function installTarballs(): Promise<Installed> {
-  await access(join(ROOT, "packages/event-store/dist/index.js"), constants.R_OK);
+  await access(join(ROOT, "packages/event-store/build/index.js"), constants.R_OK);
   const folder = await mkdtemp(join(tmpdir(), "rynxs-tarballs-"));
   const pack = async (workspace: string): Promise<Tarball> => {
     const args = ["pack", "--json", "--ignore-scripts", "--workspace", workspace, "--pack-destination", folder];

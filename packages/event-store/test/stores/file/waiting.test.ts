@@ -95,6 +95,27 @@ describe("many appends at once", () => {
     });
   });
 
+  it("one that turns out too large only in its place fails alone, and leaves no trace", async () => {
+    const log = new ScratchLog();
+    await log.with(async (store) => {
+      const results = await Promise.allSettled([
+        store.append(event(0)),
+        store.append(event(-1, 9 * 1024 * 1024)),
+        store.appendBatch(events(1, 2)),
+        store.appendBatch(events(-2, 3, 6 * 1024 * 1024)),
+        store.append(event(3)),
+      ]);
+      expect(results).toMatchObject([
+        { value: { seq: 0 } },
+        { reason: { code: "TOO_LARGE" } },
+        { value: { records: [{ seq: 1 }, { seq: 2 }] } },
+        { reason: { code: "TOO_LARGE" } },
+        { value: { seq: 3 } },
+      ]);
+      expect(await numbers(store)).toEqual([0, 1, 2, 3]);
+    });
+  });
+
   it("of many bytes are written a part at a time", async () => {
     const log = new ScratchLog();
     const sizes: number[] = [];

@@ -1,6 +1,6 @@
 import type { HashVersion } from "./event.js";
 import { MAX_SEQ } from "./event.js";
-import { ascii, CanonicalScan } from "./json/canonical-scan.js";
+import { CanonicalScan, Literal } from "./json/canonical-scan.js";
 
 /** Where the parts of a record stand in `bytes`, as offsets, ends exclusive. Strings and objects include their quotes and braces. */
 export interface RecordFields {
@@ -35,17 +35,18 @@ export const EVENT_TAIL = 160;
 export const EVENT_HASH_FROM_END = 145;
 export const PREV_HASH_FROM_END = 66;
 
-const BEFORE_AGGREGATE_ID = ascii('{"event":{"aggregate_id":');
-const VERSION_2 = ascii(',"hash_version":"v2"');
-const BEFORE_META = ascii(',"meta":');
-const BEFORE_PAYLOAD = ascii(',"payload":');
-const BEFORE_SEQ = ascii(',"seq":');
-const BEFORE_TS = ascii(',"ts":');
-const BEFORE_TYPE = ascii(',"type":');
-const BEFORE_EVENT_HASH = ascii('},"event_hash":"');
-const BEFORE_PREV_HASH = ascii('","prev_hash":"');
-const BEHIND_HASHES = ascii('"}');
+const BEFORE_AGGREGATE_ID = new Literal('{"event":{"aggregate_id":');
+const VERSION_2 = new Literal(',"hash_version":"v2"');
+const BEFORE_META = new Literal(',"meta":');
+const BEFORE_PAYLOAD = new Literal(',"payload":');
+const BEFORE_SEQ = new Literal(',"seq":');
+const BEFORE_TS = new Literal(',"ts":');
+const BEFORE_TYPE = new Literal(',"type":');
+const BEFORE_EVENT_HASH = new Literal('},"event_hash":"');
+const BEFORE_PREV_HASH = new Literal('","prev_hash":"');
 const HASH_DIGITS = 64;
+const QUOTE = 0x22;
+const CLOSE_BRACE = 0x7d;
 
 /** Payload and meta stand within the event within the record. */
 const DEPTH = 2;
@@ -53,8 +54,8 @@ const DEPTH = 2;
 /**
  * Reads records in canonical form where they stand, in one pass and without decoding anything. What it accepts is a
  * well-formed record (docs/SPEC.md, "Record"), given that the bytes are valid UTF-8 and that what stands for its two hashes is
- * hex, which whoever compares them sees; what it does not accept may still be a record in another spelling. A control
- * character must stand behind the last record.
+ * hex, which whoever compares them sees; what it does not accept may still be a record in another spelling. What
+ * CanonicalScan wants behind a text must stand behind the last record.
  */
 export class RecordScan implements RecordFields {
   seq = 0;
@@ -73,18 +74,16 @@ export class RecordScan implements RecordFields {
   typeEnd = 0;
   longIntegers = false;
   escapes = false;
-  readonly #json: CanonicalScan;
-
-  constructor(bytes: Buffer) {
-    this.#json = new CanonicalScan(bytes);
-  }
+  readonly #json = new CanonicalScan();
 
   get bytes(): Buffer {
     return this.#json.bytes;
   }
 
-  set bytes(bytes: Buffer) {
-    this.#json.bytes = bytes;
+  /** Reads in these bytes from now on. */
+  use(bytes: Buffer): this {
+    this.#json.use(bytes);
+    return this;
   }
 
   /** Reads the record that begins at `at`; false, with the fields in disorder, when none in canonical form begins there. */
@@ -164,7 +163,7 @@ export class RecordScan implements RecordFields {
     if (i < 0) return false;
     i = json.literal(i + HASH_DIGITS, BEFORE_PREV_HASH);
     if (i < 0) return false;
-    this.end = json.literal(i + HASH_DIGITS, BEHIND_HASHES);
-    return this.end >= 0;
+    this.end = i + HASH_DIGITS + 2;
+    return this.bytes[this.end - 2] === QUOTE && this.bytes[this.end - 1] === CLOSE_BRACE;
   }
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { HashVersion } from "./event.js";
 import { isHash } from "./hash.js";
+import { withMargin } from "./json/canonical-scan.js";
 import { canonicalizeText } from "./json/canonical-text.js";
 import { JsonSyntaxError } from "./json/strict.js";
 import { EVENT_HASH_FROM_END, PREV_HASH_FROM_END, RecordScan, type RecordFields } from "./record-scan.js";
@@ -123,7 +124,7 @@ function decode(line: Buffer): string {
 /** Null when the bytes are not a record in canonical form. */
 function viewCanonical(bytes: Buffer, stored: Buffer | null): RecordView | null {
   if (!isUtf8(bytes)) return null;
-  const scan = new RecordScan(Buffer.concat([bytes, END]));
+  const scan = new RecordScan().use(withMargin(bytes));
   if (!scan.read(0) || scan.end !== bytes.length) return null;
   const hashAt = (fromEnd: number): string =>
     bytes.toString("latin1", scan.end - fromEnd, scan.end - fromEnd + HASH_DIGITS);
@@ -132,7 +133,6 @@ function viewCanonical(bytes: Buffer, stored: Buffer | null): RecordView | null 
 }
 
 const HASH_DIGITS = 64;
-const END = Buffer.from("\n");
 
 const EVENT_FIELDS: Record<string, (value: unknown) => boolean> = {
   aggregate_id: (v) => typeof v === "string" && v !== "",

@@ -2,7 +2,6 @@ import { hash } from "node:crypto";
 import { EventStoreError, InvalidEventError } from "./errors.js";
 import { GENESIS_HASH, MAX_RECORD_BYTES, MAX_SEQ, type HashVersion, type StoredRecord } from "./event.js";
 import { withByteWriter, type ByteWriter } from "./json/byte-writer.js";
-import { ascii } from "./json/canonical-scan.js";
 import { writeValue } from "./json/canonical-value.js";
 import { quote } from "./json/strings.js";
 
@@ -56,14 +55,14 @@ export function prepareEvent(event: object, hashVersion: HashVersion, clock: () 
   });
 }
 
-const BEFORE_AGGREGATE_ID = ascii('{"aggregate_id":');
-const VERSION_2 = ascii(',"hash_version":"v2"');
-const BEFORE_META = ascii(',"meta":');
-const BEFORE_PAYLOAD = ascii(',"payload":');
-const BEFORE_SEQ = ascii(',"seq":');
-const BEFORE_TS = ascii(',"ts":');
-const BEFORE_TYPE = ascii(',"type":');
-const END_OF_EVENT = ascii("}");
+const BEFORE_AGGREGATE_ID = Buffer.from('{"aggregate_id":');
+const VERSION_2 = Buffer.from(',"hash_version":"v2"');
+const BEFORE_META = Buffer.from(',"meta":');
+const BEFORE_PAYLOAD = Buffer.from(',"payload":');
+const BEFORE_SEQ = Buffer.from(',"seq":');
+const BEFORE_TS = Buffer.from(',"ts":');
+const BEFORE_TYPE = Buffer.from(',"type":');
+const END_OF_EVENT = Buffer.from("}");
 
 const BEFORE_EVENT = '{"event":';
 const BEFORE_EVENT_HASH = ',"event_hash":"';

@@ -1,3 +1,4 @@
+import { decodeUtf8 } from "./decode.js";
 import type { EventMap, JsonObject, JsonValue, RecordedEvent } from "./event.js";
 import { integerValue, parseValue } from "./json/parse-value.js";
 import type { RecordView } from "./record-view.js";
@@ -7,15 +8,17 @@ export class EventParser<E extends EventMap> {
   /** Metas tend to repeat: the last one, when copying it is cheaper than parsing it again. */
   #metaText = "";
   #meta: JsonObject | null = null;
+  /** So do types. */
+  #type = "";
 
   parse(view: RecordView): RecordedEvent<E> {
     const { bytes, longIntegers } = view;
-    const payload = bytes.toString("utf8", view.payloadStart, view.payloadEnd);
+    const payload = decodeUtf8(bytes, view.payloadStart, view.payloadEnd);
     const event = {
       seq: view.seq,
-      type: string(view, view.typeStart, view.typeEnd),
+      type: this.#parseType(view),
       aggregateId: string(view, view.aggregateIdStart, view.aggregateIdEnd),
-      ts: integerValue(bytes.toString("latin1", view.tsStart, view.tsEnd)),
+      ts: integer(bytes, view.tsStart, view.tsEnd),
       payload: (longIntegers ? parseValue(payload) : JSON.parse(payload)) as JsonObject,
       meta: view.metaStart < 0 ? {} : this.#parseMeta(view),
       hashVersion: view.hashVersion,
@@ -26,8 +29,14 @@ export class EventParser<E extends EventMap> {
     return event as RecordedEvent<E>;
   }
 
+  #parseType(view: RecordView): string {
+    const { bytes, typeStart, typeEnd } = view;
+    if (!view.escapes && isAscii(this.#type, bytes, typeStart + 1, typeEnd - 1)) return this.#type;
+    return (this.#type = string(view, typeStart, typeEnd));
+  }
+
   #parseMeta({ bytes, metaStart, metaEnd, longIntegers }: RecordView): JsonObject {
-    const text = bytes.toString("utf8", metaStart, metaEnd);
+    const text = decodeUtf8(bytes, metaStart, metaEnd);
     if (longIntegers) return parseValue(text) as JsonObject;
     if (this.#meta !== null && text === this.#metaText) return { ...this.#meta };
     const meta = JSON.parse(text) as JsonObject;
@@ -42,8 +51,28 @@ function isFlat(object: JsonObject): boolean {
   return Object.values(object).every((value: JsonValue) => typeof value !== "object" || value === null);
 }
 
+/** Do these bytes spell `text`, in ASCII? */
+function isAscii(text: string, bytes: Buffer, start: number, end: number): boolean {
+  if (text.length !== end - start) return false;
+  for (let i = 0; i < text.length; i++) {
+    const byte = bytes[start + i] as number;
+    if (byte > 0x7f || byte !== text.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
 function string({ bytes, escapes }: RecordView, start: number, end: number): string {
-  return escapes
-    ? (JSON.parse(bytes.toString("utf8", start, end)) as string)
-    : bytes.toString("utf8", start + 1, end - 1);
+  return escapes ? (JSON.parse(decodeUtf8(bytes, start, end)) as string) : decodeUtf8(bytes, start + 1, end - 1);
+}
+
+/** Digits that a double certainly holds. */
+const SAFE_DIGITS = 15;
+
+function integer(bytes: Buffer, start: number, end: number): number | bigint {
+  const negative = bytes[start] === 0x2d;
+  const first = negative ? start + 1 : start;
+  if (end - first > SAFE_DIGITS) return integerValue(bytes.toString("latin1", start, end));
+  let value = 0;
+  for (let i = first; i < end; i++) value = value * 10 + ((bytes[i] as number) - 0x30);
+  return negative ? -value : value;
 }

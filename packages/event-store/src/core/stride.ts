@@ -1,6 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { hash } from "node:crypto";
+import { decodeAscii } from "./decode.js";
 import { MAX_RECORD_BYTES } from "./event.js";
+import { SCAN_MARGIN } from "./json/canonical-scan.js";
 import { EVENT_HASH_FROM_END, EVENT_START, EVENT_TAIL, PREV_HASH_FROM_END, RecordScan } from "./record-scan.js";
 import { RecordView } from "./record-view.js";
 
@@ -22,7 +24,9 @@ export class Stride {
   #work: Buffer = Buffer.alloc(0);
   /** The same bytes: four at a time. */
   #words: DataView = new DataView(new ArrayBuffer(0));
-  readonly #scan: RecordScan = new RecordScan(this.#work);
+  readonly #scan: RecordScan = new RecordScan();
+  /** Where the block ends in the copy. */
+  #end = 0;
   /** From an offset in the block to that in the copy. */
   #shift = 0;
   /** Where in the copy the hash stands that the next record must link to, and that hash. */
@@ -32,14 +36,17 @@ export class Stride {
   /** Takes up the lines [from, to) of `block`; false when they are not valid UTF-8, and not for this. */
   load(block: Buffer, from: number, to: number): boolean {
     if (!isUtf8(from === 0 && to === block.length ? block : block.subarray(from, to))) return false;
-    const needed = HEADROOM + to - from + 1;
+    const end = HEADROOM + to - from;
+    const needed = end + SCAN_MARGIN;
     if (needed > this.#work.length) {
       this.#work = Buffer.allocUnsafeSlow(Math.max(needed, LEAST_BYTES, Math.min(2 * this.#work.length, 2 * needed)));
       this.#words = new DataView(this.#work.buffer);
-      this.#scan.bytes = this.#work;
+      this.#scan.use(this.#work);
     }
     block.copy(this.#work, HEADROOM, from, to);
-    this.#work[needed - 1] = NEWLINE;
+    // Over what an earlier block may have left there.
+    this.#work.fill(NEWLINE, end, needed);
+    this.#end = end;
     this.#shift = HEADROOM - from;
     this.#hash = "";
     return true;
@@ -66,7 +73,7 @@ export class Stride {
     const start = at + this.#shift;
     if (!scan.read(start) || scan.seq !== seq) return null;
     const { end } = scan;
-    if (work[end] !== NEWLINE || end - start > MAX_RECORD_BYTES) return null;
+    if (end > this.#end || work[end] !== NEWLINE || end - start > MAX_RECORD_BYTES) return null;
     if (prevHash !== this.#hash) {
       if (prevHash.length !== HASH_DIGITS) return null;
       work.write(prevHash, 0, "latin1");
@@ -81,7 +88,7 @@ export class Stride {
     }
     const computed = hash("sha256", work.subarray(input, end - EVENT_TAIL));
     const stated = end - EVENT_HASH_FROM_END;
-    for (let i = 0; i < HASH_DIGITS; i++) if (computed.charCodeAt(i) !== work[stated + i]) return null;
+    if (decodeAscii(work, stated, stated + HASH_DIGITS) !== computed) return null;
     this.#hashAt = stated;
     this.#hash = computed;
     return computed;

@@ -4,6 +4,7 @@ import { VerificationError } from "../../src/core/errors.js";
 import { eventHash } from "../../src/core/hash.js";
 import { isBlank, linesOf } from "../../src/core/lines.js";
 import { viewAnySpelling, viewRecord } from "../../src/core/record-view.js";
+import { Stride } from "../../src/core/stride.js";
 import { vector, vectorJson, vectorLines } from "./vectors.js";
 
 /** Walks a file's lines as a store does. */
@@ -91,6 +92,36 @@ describe("tampered variants", () => {
     expect(mismatch?.actual).toMatch(/^[0-9a-f]{64}$/);
     expect(mismatch?.actual).not.toBe(mismatch?.expected);
     expect(walk(vector("tampered/duplicate-key.jsonl")).error?.message).toContain("duplicate key");
+  });
+});
+
+describe("blocks", () => {
+  const lines = [...linesOf(vector("chain-mixed.jsonl"))];
+
+  it("what an earlier block left in the memory that is used again is no part of the next", () => {
+    const chain = new ChainWalk();
+    chain.acceptLines(vector("chain-mixed.jsonl"), { limit: 7 });
+    const line = lines[7] ?? Buffer.alloc(0);
+    for (let length = line.length - 1; length > 0; length--) {
+      // the whole line is looked at first, and left alone
+      expect(chain.acceptLines(line, { limit: 0 }).count).toBe(0);
+      const torn = chain.acceptLines(line.subarray(0, length), { atEnd: true });
+      expect([torn.count, torn.end, torn.fault?.code, torn.fault?.seq], String(length)).toEqual([0, 0, "TORN_TAIL", 7]);
+    }
+    expect(chain.acceptLines(line).count).toBe(1);
+  });
+
+  it("go the short way for every line in canonical spelling", () => {
+    const stride = new Stride();
+    const block = vector("chain-mixed.jsonl");
+    expect(stride.load(block, 0, block.length)).toBe(true);
+    let [at, hash] = [0, "0".repeat(64)];
+    for (let seq = 0; seq < lines.length; seq++) {
+      const accepted = stride.accept(at, seq, hash);
+      expect(accepted, String(seq)).toBe(viewRecord(lines[seq] ?? Buffer.alloc(0)).eventHash);
+      [at, hash] = [stride.end + 1, String(accepted)];
+    }
+    expect(at).toBe(block.length);
   });
 });
 

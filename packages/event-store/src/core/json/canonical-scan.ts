@@ -28,18 +28,41 @@ const NO_KEY = -1;
 /** … and within an array. */
 const IN_ARRAY = -2;
 
-const TRUE = ascii("true");
-const FALSE = ascii("false");
-const NULL = ascii("null");
+/** An ASCII text of four characters or more, to be compared four at a time. */
+export class Literal {
+  readonly length: number;
+  /** The last one overlaps the one before it where the length is no multiple of four. */
+  readonly words: readonly number[];
+  readonly offsets: readonly number[];
+
+  constructor(text: string) {
+    const bytes = Buffer.from(text, "latin1");
+    this.length = bytes.length;
+    const last = bytes.length - 4;
+    const offsets: number[] = [];
+    for (let offset = 0; offset < last; offset += 4) offsets.push(offset);
+    this.offsets = [...offsets, last];
+    this.words = this.offsets.map((offset) => bytes.readInt32BE(offset));
+  }
+}
+
+const TRUE = new Literal("true");
+const FALSE = new Literal("false");
+const NULL = new Literal("null");
+
+/** Control characters behind a text: as many as a scan may look at, or, where it knows a length, leap over. */
+export const SCAN_MARGIN = 160;
 
 /**
  * One pass over UTF-8 bytes that accepts exactly the canonical JSON texts (the fixed points of `canonicalizeText`)
  * without decoding or building anything. Each method answers the offset behind what it accepted at `at`, or −1 when
- * the bytes are not canonical there. UTF-8 validity is the caller's to check, once for all bytes; and a control character (a
- * newline, say) must stand behind the text, which is how the scan knows its end: none is part of a canonical text.
+ * the bytes are not canonical there. UTF-8 validity is the caller's to check, once for all bytes; and SCAN_MARGIN
+ * control characters (newlines, say) must stand behind the text, which is how the scan knows its end: none is part of a
+ * canonical text.
  */
 export class CanonicalScan {
-  bytes: Buffer;
+  bytes: Buffer = Buffer.alloc(0);
+  #words: DataView = new DataView(new ArrayBuffer(0));
   /** Set, never cleared, when an integer of 16 digits or more was seen: a number might lose digits in a double. */
   longIntegers = false;
   /** The last string accepted holds an escape. */
@@ -47,15 +70,16 @@ export class CanonicalScan {
   /** What encloses the container being scanned, outermost first: the last key's offset, or IN_ARRAY. */
   readonly #enclosing: Int32Array = new Int32Array(MAX_READ_DEPTH);
 
-  constructor(bytes: Buffer) {
+  use(bytes: Buffer): this {
     this.bytes = bytes;
+    this.#words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return this;
   }
 
-  /** Exactly these bytes. */
-  literal(at: number, expected: Uint8Array): number {
-    const bytes = this.bytes;
-    for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return -1;
-    return at + expected.length;
+  literal(at: number, { length, words, offsets }: Literal): number {
+    const found = this.#words;
+    for (let i = 0; i < words.length; i++) if (found.getInt32(at + (offsets[i] as number)) !== words[i]) return -1;
+    return at + length;
   }
 
   string(at: number): number {
@@ -206,13 +230,12 @@ export class CanonicalScan {
 
 /** Is this one canonical JSON text (valid UTF-8 given)? */
 export function isCanonical(text: Buffer): boolean {
-  const bytes = Buffer.concat([text, ascii("\n")]);
-  return new CanonicalScan(bytes).value(0, 0) === text.length;
+  return new CanonicalScan().use(withMargin(text)).value(0, 0) === text.length;
 }
 
-/** The bytes of an ASCII text. */
-export function ascii(text: string): Uint8Array {
-  return Uint8Array.from(text, (c) => c.charCodeAt(0));
+/** A copy that can be scanned. */
+export function withMargin(text: Buffer): Buffer {
+  return Buffer.concat([text, Buffer.alloc(SCAN_MARGIN, "\n")]);
 }
 
 function isDigit(c: number): boolean {

@@ -35,7 +35,7 @@ const store =
 async function caller(id) {
   const who = `${name}-${id}`;
   for (let n = 0; ; n++) {
-    const size = (n + id) % 4 === 0 ? 2 + ((n + id) % 5) : 1;
+    const size = (n + id) % 4 === 1 ? 2 + ((n + id) % 5) : 1;
     const events = Array.from({ length: size }, (_, i) => ({
       type: "T",
       aggregateId: who,

@@ -13,7 +13,7 @@ export const cliPath = join(import.meta.dirname, "..", "..", "packages", "cli", 
 
 /** Turns events into the records of a chain, without any input or output. @returns {Promise<(event: object) => object>} */
 export async function recordChain() {
-  const url = new URL("core/record.js", import.meta.resolve("@rynxs/event-store"));
+  const url = new URL("../dist/core/record.js", import.meta.resolve("@rynxs/event-store"));
   const { prepareEvent, encodeRecord } = await import(url.href);
   let seq = 0;
   let hash = GENESIS;

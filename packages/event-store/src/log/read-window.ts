@@ -1,10 +1,12 @@
 /** GETs that run ahead of a reader: so many to begin with, and at most … */
 const WIDEST = 64;
 const NARROWEST = 2;
-/** … holding so many bytes at most, as far as sizes are known or can be guessed. */
-export const WINDOW_BYTES: number = 16 * 1024 * 1024;
-/** Before the first object has come: one mebibyte, so that a window of unknown objects begins with sixteen. */
-const FIRST_GUESS_BYTES = 1024 * 1024;
+/** … holding so many bytes at most, as far as sizes are known or can be guessed: more than is parsed while one is fetched … */
+export const WINDOW_BYTES: number = 4 * 1024 * 1024;
+/** … but always so many objects, however large: at most 16 MiB each, as a rule far less. */
+export const WINDOW_LEAST = 4;
+/** Before the first object has come: a quarter of a mebibyte, so that a window of unknown objects begins with sixteen. */
+const FIRST_GUESS_BYTES = 256 * 1024;
 
 /**
  * How many GETs may be under way: wide from the start, halved when the server asks for less (503 SlowDown, 429), one more for

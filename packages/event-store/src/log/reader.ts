@@ -6,7 +6,7 @@ import type { RecordFields } from "../core/record-scan.js";
 import type { RecordView } from "../core/record-view.js";
 import { lastRecordOf, MAX_OBJECT_BYTES, oversized, recordAlone, walkObject, walkRest } from "./event-object.js";
 import { firstEventAfter, lastEventUpTo, listEvents } from "./listing.js";
-import { ReadWindow, WINDOW_BYTES } from "./read-window.js";
+import { ReadWindow, WINDOW_BYTES, WINDOW_LEAST } from "./read-window.js";
 import { EMPTY, factsOf, type LogOnObjects } from "./tail.js";
 import { fetchAhead } from "./window.js";
 
@@ -217,6 +217,7 @@ async function* fetchWindow(
   const limits = {
     width: () => window.width,
     maxWeight: WINDOW_BYTES,
+    least: WINDOW_LEAST,
     weight: ({ size }: Candidate) => size ?? window.typicalBytes,
     signal,
   };

@@ -3,6 +3,9 @@ import { setMaxListeners } from "node:events";
 /** Of results that wait for one that is slow, so many for each fetch that may be under way. */
 const WAITING = 4;
 
+/** What is handed out at once weighs so many times less than what is held: it is held until it was used. */
+const TOGETHER = 16;
+
 interface Ahead<T, R> {
   readonly item: T;
   readonly weight: number;
@@ -17,7 +20,7 @@ export interface Fetched<T, R> {
 
 /**
  * Runs `fetch` for the items of a source ahead of its consumer: at most `width()` at a time, however slow the first of them is,
- * and of what is fetched or under way by `weight` at most `maxWeight` (but always one). Hands out, in order, all that is there by
+ * and of what is fetched or under way by `weight` at most `maxWeight` (but always `least` items). Hands out, in order, all that is there by
  * then. Leaving the loop, or a failure, aborts what is under way.
  */
 export async function* fetchAhead<T, R>(
@@ -26,10 +29,13 @@ export async function* fetchAhead<T, R>(
   limits: {
     readonly width: () => number;
     readonly maxWeight: number;
+    /** Default 1. */
+    readonly least?: number;
     readonly weight: (item: T) => number;
     readonly signal?: AbortSignal | undefined;
   },
 ): AsyncGenerator<readonly Fetched<T, R>[]> {
+  const { least = 1 } = limits;
   const abort = new AbortController();
   const signal = limits.signal ? AbortSignal.any([limits.signal, abort.signal]) : abort.signal;
   // Every fetch under way listens.
@@ -51,7 +57,7 @@ export async function* fetchAhead<T, R>(
   const hasRoom = (): boolean =>
     underWay < limits.width() &&
     ahead.length < WAITING * limits.width() &&
-    (ahead.length === 0 || weight < limits.maxWeight);
+    (ahead.length < least || weight < limits.maxWeight);
 
   const begin = (item: T): void => {
     const entry: Ahead<T, R> = { item, weight: limits.weight(item), outcome: null };
@@ -109,9 +115,11 @@ export async function* fetchAhead<T, R>(
         continue;
       }
       const ready: Fetched<T, R>[] = [];
-      for (const { item, outcome } of ahead) {
-        if (outcome === null || "error" in outcome) break;
+      let together = 0;
+      for (const { item, outcome, weight: its } of ahead) {
+        if (outcome === null || "error" in outcome || together >= limits.maxWeight / TOGETHER) break;
         ready.push({ item, result: outcome.result });
+        together += its;
       }
       if (ready.length === 0 && "error" in first.outcome) throw first.outcome.error;
       for (const done of ahead.splice(0, ready.length)) weight -= done.weight;

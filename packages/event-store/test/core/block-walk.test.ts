@@ -199,6 +199,23 @@ function generate(random: SeededRandom, count: number, after = BEGINNING): Store
   return records;
 }
 
+/** Records that link and hash, one of which says another seq than that of its place. */
+function outOfPlace(random: SeededRandom, count: number): StoredRecord[] {
+  const wrong = random.below(count);
+  const records: StoredRecord[] = [];
+  for (let n = 0, before = GENESIS_HASH; n < count; n++) {
+    const seq = n === wrong ? Math.max(0, n + random.pick([-2, -1, 1, 7])) : n;
+    const record = encodeRecord(
+      prepareEvent(newEvent(random, n), random.pick([1, 2]), () => 0),
+      seq,
+      before,
+    );
+    before = record.eventHash;
+    records.push(record);
+  }
+  return records;
+}
+
 /** The same record, spelled otherwise. */
 function respell(line: string, random: SeededRandom): string {
   return random.pick([
@@ -341,6 +358,22 @@ describe("a block walked at once, and line by line", () => {
     }
   });
 
+  it("records that link and hash, but are out of place", () => {
+    const random = new SeededRandom(8);
+    for (let i = 0; i < 60; i++) {
+      const records = outOfPlace(random, 1 + random.below(5));
+      const at = records.findIndex(({ seq }, n) => seq !== n);
+      expectSame(BEGINNING, encodeLines(records), random, `log ${String(i)}`);
+      const { count, fault } = atOnce(BEGINNING, encodeLines(records));
+      if (at < 0) expect([count, fault]).toEqual([records.length, null]);
+      else
+        expect([count, fault]).toMatchObject([
+          at,
+          { code: (records[at]?.seq ?? 0) > at ? "GAP" : "DUPLICATE", seq: at },
+        ]);
+    }
+  });
+
   it.each(["chain-v1.jsonl", "chain-v2.jsonl", "chain-mixed.jsonl"])("golden %s, and what becomes of it", (file) => {
     const golden = vector(file);
     const random = new SeededRandom(9);
@@ -440,6 +473,177 @@ describe("a block walked at once, and line by line", () => {
     "TORN_TAIL",
   ])("met on the way: %s", (what) => {
     expect(found.get(what)).toBeGreaterThan(0);
+  });
+});
+
+interface Parts {
+  readonly id?: string;
+  readonly version?: string;
+  readonly meta?: string;
+  readonly payload?: string;
+  readonly seq?: string;
+  readonly ts?: string;
+  readonly type?: string;
+}
+
+/** What an event has in its places; each can be replaced. */
+const PARTS: Required<Omit<Parts, "seq">> = {
+  id: '"a"',
+  version: "",
+  meta: ',"meta":{}',
+  payload: "{}",
+  ts: "1",
+  type: '"T"',
+};
+
+/** Lines of which the second is made of these parts, hashed as it stands, whatever that is. */
+function forged(parts: Parts, hashText: (text: string) => string = (text) => text): Buffer {
+  const lines: string[] = [];
+  let before = GENESIS_HASH;
+  for (const [n, changed] of [{}, parts, {}].entries()) {
+    const {
+      id,
+      version,
+      meta,
+      payload,
+      seq = String(n),
+      ts,
+      type,
+    }: Required<Omit<Parts, "seq">> & Parts = { ...PARTS, ...changed };
+    const event = `{"aggregate_id":${id}${version}${meta},"payload":${payload},"seq":${seq},"ts":${ts},"type":${type}}`;
+    // Bytes, not characters: some of them are none.
+    const ownHash = hash("sha256", Buffer.from(before + event, "latin1"));
+    const stated = n === 1 ? hashText(ownHash) : ownHash;
+    lines.push(`{"event":${event},"event_hash":"${stated}","prev_hash":"${n === 1 ? hashText(before) : before}"}`);
+    before = ownHash;
+  }
+  return Buffer.from(`${lines.join("\n")}\n`, "latin1");
+}
+
+const utf8 = (text: string): string => Buffer.from(text).toString("latin1");
+
+describe("a line that has the hash of its bytes, but no writer of this format wrote it so", () => {
+  it("as it should be it is good: the forgery is in the part that is changed", () => {
+    const good = { payload: utf8('{"a":[1.5,"é\\n\\u001f"],"b":{}}'), version: ',"hash_version":"v2"', meta: "" };
+    for (const parts of [{}, good]) expect(atOnce(BEGINNING, forged(parts))).toMatchObject({ count: 3, fault: null });
+  });
+
+  const payloads = (code: string, ...texts: readonly string[]): [string, string, Parts][] =>
+    texts.map((payload) => [code, `payload ${payload.slice(0, 60)}`, { payload: utf8(payload) }]);
+  const cases: [string, string, Parts][] = [
+    // Keys out of order, by code points, with escapes among them.
+    ...payloads(
+      "HASH_MISMATCH",
+      '{"b":1,"a":2}',
+      '{"ab":1,"a":2}',
+      '{"\u{1F600}":1,"\uFB33":2}',
+      '{"a\\n":1,"a":2}',
+      '{"a\\"":1,"a!":2}',
+      '{"aZ":1,"a\\n":2}',
+      '{"a#":1,"a\\"":2}',
+      '{"a]":1,"a\\\\":2}',
+      '{"x":{"b":1,"a":2}}',
+      '{"x":[{"\\t":1,"\\b":2}]}',
+    ),
+    ...payloads("MALFORMED", '{"a":1,"a":1}', '{"a":1,"\\u0061":1}', '{"\\n":1,"\\n":2}', '{"a":1,"b":2,"b":3}'),
+    // Numbers in other words.
+    ...[
+      "1.50",
+      "1E5",
+      "1e5",
+      "1.0e5",
+      "-0",
+      "0.00001",
+      "1e16",
+      "10000000000000000.0",
+      "1e+5",
+      "1e-5",
+      "-0.00",
+      "9007199254740993.0",
+    ].flatMap((number) => payloads("HASH_MISMATCH", `{"x":${number}}`, `{"x":[${number}]}`)),
+    ...["01", "1e400", "+1", ".5", "1.", "NaN", "0x1", "-", "1e"].flatMap((number) =>
+      payloads("MALFORMED", `{"x":${number}}`),
+    ),
+    // Strings in other words.
+    ...['"\\u001F"', '"\\u000a"', '"\\/"', '"\\u0041"', '"\\u007f"', '"\\u00e9"', '"\\ud83d\\ude00"'].flatMap(
+      (string) => payloads("HASH_MISMATCH", `{"x":${string}}`, `{${string}:1}`),
+    ),
+    ...payloads("MALFORMED", '{"x":"\u0001"}', '{"x":"\\ud800"}', '{"x":"\\x"}', '{"x":"\\u12"}', '{"x":"\t"}'),
+    ["MALFORMED", "bytes that are no UTF-8", { payload: '{"x":"\xff"}' }],
+    ["MALFORMED", "half a character", { payload: '{"x":"\xc3"}' }],
+    ["MALFORMED", "a surrogate in UTF-8", { payload: '{"x":"\xed\xa0\x80"}' }],
+    ["MALFORMED", "an overlong slash", { payload: '{"x":"\xc0\xaf"}' }],
+    // White space.
+    ...payloads("HASH_MISMATCH", '{"a": 1}', '{ "a":1}', '{"a":1 }', '{"a" :1}', '{"a":[1, 2]}', "{ }"),
+    ...payloads(
+      "MALFORMED",
+      '{"a":1,}',
+      '{"a":[1,]}',
+      '{"a":[1}',
+      '{"a":1]',
+      "[]",
+      "null",
+      '{"a":tru}',
+      '{"a":nul1}',
+      "{}{}",
+    ),
+    // The other parts.
+    ["MALFORMED", "an empty aggregate id", { id: '""' }],
+    ["HASH_MISMATCH", "an aggregate id with an escape too many", { id: '"\\u0061"' }],
+    ["MALFORMED", "an aggregate id that is a number", { id: "1" }],
+    ["MALFORMED", "an empty type", { type: '""' }],
+    ["MALFORMED", "version 1 that says so", { version: ',"hash_version":"v1"' }],
+    ["MALFORMED", "version 2 with an empty meta", { version: ',"hash_version":"v2"' }],
+    [
+      "HASH_MISMATCH",
+      "version 2 with an empty meta, spaced",
+      { version: ',"hash_version":"v2"', meta: ',"meta":{"a": 1}' },
+    ],
+    ["MALFORMED", "version 1 without a meta", { meta: "" }],
+    ["MALFORMED", "a meta that is an array", { meta: ',"meta":[]' }],
+    ["MALFORMED", "a seq with a zero before it", { seq: "01" }],
+    ["MALFORMED", "a seq with a fraction", { seq: "1.0" }],
+    ["MALFORMED", "a seq with an exponent", { seq: "1e0" }],
+    ["MALFORMED", "a seq beyond the last", { seq: "10000000000" }],
+    ["HASH_MISMATCH", "a ts of minus zero", { ts: "-0" }],
+    ["MALFORMED", "a ts with a zero before it", { ts: "01" }],
+    ["MALFORMED", "a ts with a fraction", { ts: "1.0" }],
+    ["MALFORMED", "a ts that is a string", { ts: '"1"' }],
+    ["MALFORMED", "a field too many", { type: '"T","u":1' }],
+  ];
+
+  it.each(cases)("%s: %s", (code, _, parts) => {
+    const block = forged(parts);
+    expect(atOnce(BEGINNING, block)).toMatchObject({ count: 1, fault: { code, seq: 1 } });
+    expect(atOnce(BEGINNING, block)).toEqual(byLine(BEGINNING, block));
+  });
+
+  it.each([
+    ["an event_hash and a prev_hash in upper case", (text: string) => text.toUpperCase()],
+    ["hashes of 63 digits", (text: string) => text.slice(1)],
+    ["hashes of 65 digits", (text: string) => `${text}0`],
+    ["hashes with another letter", (text: string) => text.replace(/[a-f]/g, "g")],
+  ])("%s are malformed", (_, change) => {
+    const block = forged({}, change);
+    expect(atOnce(BEGINNING, block)).toMatchObject({ count: 1, fault: { code: "MALFORMED", seq: 1 } });
+    expect(atOnce(BEGINNING, block)).toEqual(byLine(BEGINNING, block));
+  });
+
+  it("no digit of a long integer is lost, wherever it stands", () => {
+    const payload = '{"a":[9007199254740993],"b":{"c":-123456789012345678901234567890},"d":1}';
+    const chain = new ChainWalk();
+    const views = chain.acceptLines(
+      forged({ payload, ts: "9007199254740993", meta: ',"meta":{"m":9007199254740995}' }),
+    ).records;
+    expect(views.map((view) => new EventParser().parse(view))).toMatchObject([
+      { payload: {}, ts: 1 },
+      {
+        payload: { a: [9007199254740993n], b: { c: -123456789012345678901234567890n }, d: 1 },
+        ts: 9007199254740993n,
+        meta: { m: 9007199254740995n },
+      },
+      { payload: {}, ts: 1 },
+    ]);
   });
 });
 

@@ -1,0 +1,80 @@
+import { describe, expect, it } from "vitest";
+import { ReadWindow } from "../../src/log/read-window.js";
+
+const WIDEST = 64;
+
+/** So many GETs begin together. */
+const begin = (window: ReadWindow, count: number): ReturnType<ReadWindow["begin"]>[] =>
+  Array.from({ length: count }, () => window.begin());
+
+/** The server refuses one that began now. */
+const burst = (window: ReadWindow): void => window.begin().onSlowDown();
+
+describe("the width of the window", () => {
+  it("is halved once by all that were sent before it was, however often they are refused", () => {
+    const window = new ReadWindow();
+    const gets = begin(window, WIDEST);
+    for (let again = 0; again < 3; again++) for (const { onSlowDown } of gets) onSlowDown();
+    expect(window.width).toBe(WIDEST / 2);
+    // Those that were sent since say something new, and again only once.
+    const next = begin(window, WIDEST / 2);
+    for (const { onSlowDown } of [...next, ...gets]) onSlowDown();
+    expect(window.width).toBe(WIDEST / 4);
+  });
+
+  it("never falls below two", () => {
+    const window = new ReadWindow();
+    for (let i = 0; i < 20; i++) burst(window);
+    expect(window.width).toBe(2);
+  });
+
+  it("grows by one with each window's worth of answers, and not beyond what it was", () => {
+    const window = new ReadWindow();
+    burst(window);
+    const widths: number[] = [];
+    for (let answers = 0; answers < 32 + 33 + 34; answers++) {
+      window.begin().answered(100);
+      widths.push(window.width);
+    }
+    expect([widths[30], widths[31], widths[63], widths[64], widths[97], widths[98]]).toEqual([32, 33, 33, 34, 34, 35]);
+    for (let answers = 0; answers < 5000; answers++) window.begin().answered(100);
+    expect(window.width).toBe(WIDEST);
+  });
+
+  it("begins to count anew with each cut", () => {
+    const window = new ReadWindow();
+    for (let i = 0; i < WIDEST - 1; i++) window.begin().answered(1);
+    burst(window);
+    for (let i = 0; i < WIDEST / 2 - 1; i++) window.begin().answered(1);
+    expect(window.width).toBe(WIDEST / 2);
+    window.begin().answered(1);
+    expect(window.width).toBe(WIDEST / 2 + 1);
+  });
+
+  it("goes up and down as often as the server wants it", () => {
+    const window = new ReadWindow();
+    for (let round = 0; round < 50; round++) {
+      burst(window);
+      for (let i = 0; i < 40; i++) window.begin().answered(1);
+      expect(window.width).toBeGreaterThanOrEqual(2);
+      expect(window.width).toBeLessThanOrEqual(WIDEST);
+    }
+  });
+});
+
+describe("the guess what an object weighs", () => {
+  it("is that of the largest of the last ones, and forgets it slowly", () => {
+    const window = new ReadWindow();
+    const first = window.typicalBytes;
+    expect(first).toBeGreaterThan(0);
+    window.begin().answered(500);
+    expect(window.typicalBytes).toBe(500);
+    window.begin().answered(400_000);
+    expect(window.typicalBytes).toBe(400_000);
+    for (let i = 0; i < 10; i++) window.begin().answered(500);
+    expect(window.typicalBytes).toBeLessThan(400_000);
+    expect(window.typicalBytes).toBeGreaterThan(200_000);
+    for (let i = 0; i < 300; i++) window.begin().answered(500);
+    expect(window.typicalBytes).toBeCloseTo(500, 0);
+  });
+});

@@ -1,5 +1,6 @@
-import { copyFile, cp, readFile, truncate, writeFile } from "node:fs/promises";
+import { copyFile, cp, open, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { FileEventStore, type NewEvent } from "@rynxs/event-store";
 import { describe, expect, it } from "vitest";
 import { events, json, newLog, rynxs, temporaryFolder, VECTORS, ZEROS } from "./rynxs.js";
 
@@ -155,5 +156,32 @@ describe("head", () => {
     expect(JSON.parse(stdout)).toMatchObject({ before: { seq: 150, hash: stored.last_hash }, after: { seq: 99 } });
     expect(await json(["append", ...store, "--type", "T", "--aggregate", "a"])).toMatchObject({ seq: 100 });
     expect((await rynxs(["verify", ...store])).code).toBe(0);
+  });
+});
+
+describe("verify with threads", () => {
+  it("gives the same report, whatever the number of threads, on a log that is worth them", async () => {
+    const { path, store } = newLog(await temporaryFolder());
+    const big = await FileEventStore.open({ path });
+    const event = (n: number): NewEvent => ({
+      type: "T",
+      aggregateId: `a-${n % 10}`,
+      payload: { n, text: "x".repeat(300) },
+    });
+    for (let n = 0; n < 40_000; n += 1000) await big.appendBatch(Array.from({ length: 1000 }, (_, i) => event(n + i)));
+    await big.close();
+    const size = (await stat(path)).size;
+    expect(size).toBeGreaterThan(17 * 1024 * 1024);
+    const alone = await rynxs(["verify", ...store, "--json", "-j", "1"]);
+    expect(JSON.parse(alone.stdout)).toMatchObject({ valid: true, events: 40_000 });
+    for (const jobs of [["-j", "2"], ["-j", "5"], []])
+      expect(await rynxs(["verify", ...store, "--json", ...jobs])).toEqual(alone);
+    // A byte in the last quarter, which another thread has than the first.
+    const file = await open(path, "r+");
+    await file.write("y", Math.floor(0.8 * size));
+    await file.close();
+    const forged = await rynxs(["verify", ...store, "--json", "-j", "1"]);
+    expect(forged.code).toBe(2);
+    expect(await rynxs(["verify", ...store, "--json", "-j", "3"])).toEqual(forged);
   });
 });

@@ -1,6 +1,6 @@
-import { Worker } from "node:worker_threads";
 import type { Head } from "../../core/event.js";
 import type { WalkStep } from "../../log/reader.js";
+import { idlest, startThread, type Answering } from "../../system/thread.js";
 import type { Run, RunReport } from "./run.js";
 
 /** Long enough that handing it over costs nothing, short enough for progress, and to share the work evenly. */
@@ -8,15 +8,6 @@ const RUN_BYTES = 4 * 1024 * 1024;
 
 /** Runs that are sent to each thread before it has answered for those before them. */
 const AHEAD = 2;
-
-/** What verifies runs: a thread. */
-export interface RunVerifier {
-  /** Runs that it has not answered for. */
-  readonly waiting: number;
-  /** Null when it could not be done, for whatever reason: then the walk goes on without. */
-  verify(run: Run): Promise<RunReport | null>;
-  close(): Promise<void>;
-}
 
 /** A step of a walk, and how far into the file it goes. */
 export interface ThreadedStep extends WalkStep {
@@ -31,10 +22,10 @@ export interface ThreadedStep extends WalkStep {
  * behind, is judged by whoever walks the log in order, so that there is but one judge.
  */
 export class RunThreads {
-  readonly #threads: readonly RunVerifier[];
+  readonly #threads: readonly Answering<Run, RunReport>[];
   readonly #runBytes: number;
 
-  constructor(threads: readonly RunVerifier[], runBytes: number = RUN_BYTES) {
+  constructor(threads: readonly Answering<Run, RunReport>[], runBytes: number = RUN_BYTES) {
     this.#threads = threads;
     this.#runBytes = runBytes;
   }
@@ -52,7 +43,7 @@ export class RunThreads {
     let sent = 0;
     for (let at = 0; at < runs.length; at++) {
       for (; sent < runs.length && sent < at + AHEAD * this.#threads.length; sent++)
-        ahead.push(this.#send(runs[sent] as Run));
+        ahead.push(idlest(this.#threads)?.ask(runs[sent] as Run) ?? Promise.resolve(null));
       const report = await ahead.shift();
       if (!report) return;
       const { after, count, end, whole, seen } = report;
@@ -63,52 +54,12 @@ export class RunThreads {
     }
   }
 
-  /** To the thread that has the least to do. */
-  #send(run: Run): Promise<RunReport | null> {
-    let idlest = this.#threads[0];
-    for (const thread of this.#threads) if (idlest && thread.waiting < idlest.waiting) idlest = thread;
-    return idlest?.verify(run) ?? Promise.resolve(null);
-  }
-
   async close(): Promise<void> {
     await Promise.all(this.#threads.map((thread) => thread.close()));
   }
 }
 
-/** Starts a thread. */
-export function startThread(): RunVerifier {
-  return new Thread();
-}
-
-class Thread implements RunVerifier {
-  readonly #worker: Worker = new Worker(new URL("./run-worker.js", import.meta.url));
-  readonly #waiting: ((report: RunReport | null) => void)[] = [];
-  #broken = false;
-
-  constructor() {
-    this.#worker.on("message", (report: RunReport | null) => this.#waiting.shift()?.(report));
-    this.#worker.on("error", () => this.#breakDown());
-    this.#worker.on("exit", () => this.#breakDown());
-  }
-
-  get waiting(): number {
-    return this.#waiting.length;
-  }
-
-  verify(run: Run): Promise<RunReport | null> {
-    if (this.#broken) return Promise.resolve(null);
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      this.#worker.postMessage(run);
-    });
-  }
-
-  async close(): Promise<void> {
-    await this.#worker.terminate();
-  }
-
-  #breakDown(): void {
-    this.#broken = true;
-    for (const resolve of this.#waiting.splice(0)) resolve(null);
-  }
+/** Starts a thread that verifies runs. */
+export function startRunThread(): Answering<Run, RunReport> {
+  return startThread(new URL("./run-worker.js", import.meta.url));
 }

@@ -4,14 +4,15 @@ import type { VerifyOptions, VerifyReport } from "../../../src/stores/port.js";
 import { FileSource } from "../../../src/stores/file/file-source.js";
 import { LogFiles } from "../../../src/stores/file/log-files.js";
 import { verifyRun, type Run, type RunReport } from "../../../src/stores/file/run.js";
-import { RunThreads, type RunVerifier } from "../../../src/stores/file/run-threads.js";
+import { RunThreads } from "../../../src/stores/file/run-threads.js";
 import { verifyLog } from "../../../src/stores/reading.js";
+import type { Answering } from "../../../src/system/thread.js";
 import { vector, vectorJson } from "../../core/vectors.js";
 import { ScratchLog } from "./scratch.js";
 
 /** What a thread does, in this one. */
-function inPlace(report: (run: Run) => Promise<RunReport | null> = verified): RunVerifier {
-  return { waiting: 0, verify: report, close: () => Promise.resolve() };
+function inPlace(report: (run: Run) => Promise<RunReport | null> = verified): Answering<Run, RunReport> {
+  return { waiting: 0, ask: report, close: () => Promise.resolve() };
 }
 
 async function verified(run: Run): Promise<RunReport> {
@@ -30,7 +31,7 @@ function verify(
   path: string,
   options: VerifyOptions,
   runBytes?: number,
-  verifier: RunVerifier = inPlace(),
+  verifier: Answering<Run, RunReport> = inPlace(),
 ): Promise<VerifyReport> {
   const source = new FileSource(new LogFiles(path), {
     worthBytes: 0,

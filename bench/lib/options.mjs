@@ -10,7 +10,7 @@ contender, in turn. Ratios are of measurements of the same round.
   --events N  events per measurement, instead of the scenario's own number
   --smoke     tiny sizes, one round, no server but the emulator, nothing is kept: does the suite work?
   --json      prints the results as one JSON document instead of tables
-  --charts    only draws results/bench.svg again from results/*.json
+  --charts    only draws results/bench.svg, and writes the tables of docs/PERFORMANCE.md, from results/*.json
 
 Results are kept in bench/results/NAME.json, the chart of all of them in bench/results/bench.svg; a run with --events or
 --rounds is kept too, and its file says so. Peers are installed with npm run bench:peers; one that is not there is left out.

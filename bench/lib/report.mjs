@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createRequire } from "node:module";
+import { writeTables } from "./markdown.mjs";
 import { drawChart } from "./svg.mjs";
 
 const folder = join(import.meta.dirname, "..", "results");
@@ -77,7 +78,7 @@ export function saveReport(report) {
 /** An object of plain values on one line: a round, a range, a goal. */
 const flat = (_, inner) => `{ ${inner.replaceAll(/\n\s+/g, " ")} }`;
 
-/** Draws the chart of all results anew. @param {string[]} order of scenarios */
+/** Draws the chart of all results anew, and writes the tables of docs/PERFORMANCE.md. @param {string[]} order of scenarios */
 export function drawAll(order) {
   if (!existsSync(folder)) return;
   const reports = readdirSync(folder)
@@ -85,5 +86,7 @@ export function drawAll(order) {
     .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")))
     .filter(({ name }) => order.includes(name))
     .sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
-  if (reports.length > 0) writeFileSync(join(folder, "bench.svg"), drawChart(reports));
+  if (reports.length === 0) return;
+  writeFileSync(join(folder, "bench.svg"), drawChart(reports));
+  writeTables(reports);
 }

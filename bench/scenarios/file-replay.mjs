@@ -6,7 +6,7 @@ export const scenario = {
   name: "file-replay",
   title: "replay and verification of a file",
   async plan(context) {
-    const events = context.size(200_000, 5000);
+    const events = context.size(1_000_000, 5000);
     const contender = (id, title, open, options, ours) => ({
       id,
       title,

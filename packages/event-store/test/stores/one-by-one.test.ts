@@ -96,6 +96,15 @@ describe("the items of batches, one by one", () => {
     expect(order).toEqual(["a: item 1", "b: item 2", "c: item 3"]);
   });
 
+  it("nor does one that is made as soon as another is served", async () => {
+    const source = new Source([[1, 2, 3]], true);
+    const iterator = oneByOne(source, text);
+    const a = iterator.next().then(async (first) => [first, await iterator.next()]);
+    const b = iterator.next();
+    source.release();
+    expect(await Promise.all([a, b])).toEqual([items(1, 3), ...items(2)]);
+  });
+
   it.each(Array.from({ length: 20 }, (_, seed) => seed))("at random: seed %i", async (seed) => {
     const random = new SeededRandom(seed);
     const batches = Array.from({ length: 8 }, () => Array.from({ length: random.below(4) }, () => random.below(1000)));

@@ -21,7 +21,7 @@ export function recordsBehind(tail: Head, events: readonly NewEvent[]): StoredRe
 }
 
 /** Where a record stands, as an outcome tells it. */
-export const at = ({ seq, eventHash }: StoredRecord): readonly [number, string] => [seq, eventHash];
+const at = ({ seq, eventHash }: StoredRecord): readonly [number, string] => [seq, eventHash];
 
 export const headOf = ({ seq, eventHash }: StoredRecord): Head => ({ seq, hash: eventHash });
 

@@ -1,3 +1,4 @@
+import { onAbort } from "../system/on-abort.js";
 import type { AppendJob, AppendOutcome } from "./append-job.js";
 import { abortedError } from "./turns.js";
 
@@ -7,16 +8,16 @@ export class WaitingAppend {
   readonly #resolve: (outcome: AppendOutcome) => void;
   readonly #reject: (error: unknown) => void;
   #settled = false;
-  readonly #onAbort = (): void => {
-    if (this.job.signal) this.reject(abortedError(this.job.signal));
-  };
+  /** Its signal is not listened to any more. */
+  readonly #release: () => void;
 
   constructor(job: AppendJob, resolve: (outcome: AppendOutcome) => void, reject: (error: unknown) => void) {
     this.job = job;
     this.#resolve = resolve;
     this.#reject = reject;
-    if (job.signal?.aborted) this.#onAbort();
-    else job.signal?.addEventListener("abort", this.#onAbort, { once: true });
+    const { signal } = job;
+    this.#release = onAbort(signal, () => signal && this.reject(abortedError(signal)));
+    if (signal?.aborted) this.reject(abortedError(signal));
   }
 
   /** It was aborted, or refused. */
@@ -26,7 +27,7 @@ export class WaitingAppend {
 
   /** Its turn has come: from now on its signal is its group's affair. */
   begin(): void {
-    this.job.signal?.removeEventListener("abort", this.#onAbort);
+    this.#release();
   }
 
   resolve(outcome: AppendOutcome): void {

@@ -1,4 +1,5 @@
 import { abortedError } from "../log/turns.js";
+import { onAbort } from "../system/on-abort.js";
 
 /** Records that may be under way, from the call of an append to its outcome … */
 const MAX_RECORDS = 16_384;
@@ -21,14 +22,19 @@ export class Backlog {
       return undefined;
     }
     return new Promise((resolve, reject) => {
-      const place = { records, admit: resolve };
-      this.#waiting.add(place);
-      if (!signal) return;
-      const leave = (): void => {
-        if (this.#waiting.delete(place)) reject(abortedError(signal));
+      const place = {
+        records,
+        admit: () => {
+          release();
+          resolve();
+        },
       };
-      if (signal.aborted) leave();
-      else signal.addEventListener("abort", leave, { once: true });
+      this.#waiting.add(place);
+      const leave = (): void => {
+        if (signal && this.#waiting.delete(place)) reject(abortedError(signal));
+      };
+      const release = onAbort(signal, leave);
+      if (signal?.aborted) leave();
     });
   }
 

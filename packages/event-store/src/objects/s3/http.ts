@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { Pool, type Dispatcher } from "undici";
-import { onAbort } from "./on-abort.js";
+import { onAbort } from "../../system/on-abort.js";
 
 export interface HttpOptions {
   /** Connections at most, and so requests under way at once; more wait. Default 128. */

@@ -1,6 +1,6 @@
 import { BackendError } from "../../core/errors.js";
 import type { Trouble } from "./attempt.js";
-import { onAbort } from "./on-abort.js";
+import { onAbort } from "../../system/on-abort.js";
 import type { Reply, Settled } from "./transport.js";
 
 export interface RetryOptions {

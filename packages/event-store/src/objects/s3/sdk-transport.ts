@@ -4,7 +4,7 @@ import { retryAfterMs, withoutSecrets } from "./answer-facts.js";
 import { failure, trouble, type Attempt } from "./attempt.js";
 import { classifyAnswer, classifyNetworkError, notS3, type Verdict } from "./classify.js";
 import { noCredentials } from "./credentials.js";
-import { onAbort } from "./on-abort.js";
+import { onAbort } from "../../system/on-abort.js";
 import { loadCommands, sendOnce, type S3Command, type S3Commands, type Sending } from "./sdk-commands.js";
 import { ServerClock } from "./server-clock.js";
 import {

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { EventStoreError } from "../../src/core/errors.js";
 import { GENESIS_HASH, type Head } from "../../src/core/event.js";
 import type { EventStore } from "../../src/stores/port.js";
 import { FAULTS, startS3Emulator, type Fault, type S3Emulator } from "../../src/testing/s3-emulator/index.js";
@@ -475,6 +476,68 @@ describe("what batch mode puts", () => {
       if (!["0000000004.json", "0000000006.json"].includes(name)) expect(size).toBeLessThanOrEqual(4 * MIB);
     await bench.expectEvents(0, 1, 2, 3, 4, 5, 6, 7);
   });
+});
+
+describe("a queue of several full objects, whose second meets a fault", () => {
+  /** 2500 callers: the next object leaves before the callers of the last one are told. */
+  async function crowded(options: OpenOptions, fault: Fault, count: number): Promise<string[]> {
+    const { store } = await begin(options);
+    bench.faultOnEvents(fault, { nth: 2, count });
+    const told: string[] = [];
+    const order: number[] = [];
+    const calls = Array.from({ length: 2500 }, async (_, i) => {
+      const call = store.append(event(i + 1));
+      told[i] = await call.then(
+        (result) => `committed ${String("seq" in result && result.seq)}`,
+        (error: unknown) => {
+          const { code, facts } = error as EventStoreError;
+          return code === "COMMIT_UNKNOWN" ? `${code} ${String(facts.seq)}` : code;
+        },
+      );
+      order.push(i);
+    });
+    await Promise.all(calls);
+    bench.heal();
+    expect(order.slice(0, 1000).every((i) => i < 1000)).toBe(true);
+    expect(order).toHaveLength(2500);
+    return told;
+  }
+  const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+  const committedAt = (from: number, to: number): string[] => range(from, to).map((seq) => `committed ${String(seq)}`);
+
+  it.each([FAULTS.dropRequest, FAULTS.dropAnswer, FAULTS.twice].map((fault) => [fault.name, fault] as const))(
+    "%s, once: all are written in their order",
+    async (_, fault) => {
+      expect(await crowded({}, fault, 1)).toEqual(committedAt(1, 2501));
+      await bench.expectEvents(...range(0, 2501));
+    },
+  );
+
+  it("refused: only those of that object are told so; the third takes its place", async () => {
+    const refused = Array(1000).fill("ACCESS_DENIED") as string[];
+    expect(await crowded({}, FAULTS.accessDenied, 1)).toEqual([
+      ...committedAt(1, 1001),
+      ...refused,
+      ...committedAt(1001, 1501),
+    ]);
+    await bench.expectEvents(...range(0, 1001), ...range(2001, 2501));
+  });
+
+  it.each([
+    ["not persisted", FAULTS.conflict],
+    ["persisted", FAULTS.conflictAfterCommit],
+  ] as const)(
+    "to its deadline, %s: those of that object are left in the dark, the third settles it first",
+    async (_, fault) => {
+      // Tries at 0, 25, 75, 175 ms of a deadline of 300.
+      expect(await crowded(SHORT, fault, 4)).toEqual([
+        ...committedAt(1, 1001),
+        ...range(1001, 2001).map((seq) => `COMMIT_UNKNOWN ${String(seq)}`),
+        ...committedAt(2001, 2501),
+      ]);
+      await bench.expectEvents(...range(0, 2501));
+    },
+  );
 });
 
 describe("those who are refused only in their place", () => {

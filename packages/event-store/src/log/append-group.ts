@@ -73,9 +73,9 @@ export class AppendGroup {
     return new AppendGroup(members, end);
   }
 
-  /** Nobody is in it (any more). */
-  get empty(): boolean {
-    return this.#members.length === 0;
+  /** Appends in it. */
+  get size(): number {
+    return this.#members.length;
   }
 
   /** The signal of an append that is alone in it. One of several cannot end what the others wait for. */
@@ -89,9 +89,11 @@ export class AppendGroup {
     return this.#members.every(({ append }) => append.job.expectedPrevHash !== undefined);
   }
 
-  /** The records are in the log (or there are none, and the head they were judged against is the log's). */
-  acknowledge(): void {
-    for (const { append, ...outcome } of this.#members) append.resolve(outcome);
+  /** The records are in the log (or there are none, and the head they were judged against is the log's): tells the appends [from, to). */
+  acknowledge(from = 0, to: number = this.size): void {
+    for (const member of this.#members.slice(from, to)) {
+      member.append.resolve("records" in member ? { records: member.records } : { conflict: member.conflict });
+    }
   }
 
   /** Nothing was written. */

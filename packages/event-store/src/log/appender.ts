@@ -32,8 +32,19 @@ const ONE: GroupLimits = { appends: 1, records: MAX_BATCH_RECORDS, bytes: Infini
 /** Batch mode: what waits while a put is under way is the next object. */
 const BATCH: GroupLimits = { appends: Infinity, records: MAX_BATCH_RECORDS, bytes: 4 * 1024 * 1024 };
 
-/** There is nobody to tell. */
-const NOBODY = (): void => undefined;
+/** So many callers are told in one turn of the event loop, when others wait for it. */
+const TOLD_AT_ONCE = 64;
+
+/**
+ * Tells the callers of a group what became of it while the next put is on its way: it has begun before they hear, and the
+ * loop turns in between, so that what they do next does not keep its bytes from leaving.
+ */
+async function tellSlowly(group: AppendGroup): Promise<void> {
+  for (let from = 0; from < group.size; from += TOLD_AT_ONCE) {
+    await setImmediate();
+    group.acknowledge(from, from + TOLD_AT_ONCE);
+  }
+}
 
 /**
  * Appends to a log by one compare-and-swap per object: a put of the next seq's key that fails if the key exists. Exactly
@@ -97,7 +108,8 @@ export class Appender {
   }
 
   async #drain(): Promise<void> {
-    let answer: (() => void) | null = null;
+    /** In the log, its callers not told yet. */
+    let written: AppendGroup | null = null;
     while (!this.#queue.empty) {
       const full = this.#limits === BATCH && this.#queue.holds(BATCH.records);
       const turn = this.#turns.run(async () => {
@@ -105,38 +117,33 @@ export class Appender {
         if (this.#limits === BATCH && !full) await setImmediate();
         return this.#appendNext();
       });
-      if (answer !== null) {
-        // The next put is on its way when the callers of the last one hear of it, and make their next events.
-        await setImmediate();
-        answer();
-      }
-      answer = await turn;
+      if (written !== null) await tellSlowly(written);
+      written = await turn;
       if (this.#queue.holds(BATCH.records)) continue;
-      answer();
-      answer = null;
+      written?.acknowledge();
+      written = null;
     }
-    answer?.();
+    written?.acknowledge();
     this.#draining = null;
   }
 
-  /** The next group, from its place in the queue to its outcome. Never throws. @returns what tells its callers */
-  async #appendNext(): Promise<() => void> {
-    if (this.#queue.empty) return NOBODY;
+  /** The next group, from its place in the queue to its outcome. Never throws. @returns the group that is in the log; null when all has been said */
+  async #appendNext(): Promise<AppendGroup | null> {
+    if (this.#queue.empty) return null;
     const until = this.#runtime.elapsed() + this.#timeoutMs;
     const signal = this.#queue.soleSignal;
     let group: AppendGroup | null = null;
     try {
       const { tail, fresh } = await this.#ready(until, signal);
       group = AppendGroup.take(this.#queue, tail, this.#limits);
-      const written = await this.#appendGroup(group, tail, fresh, until, (rebased) => (group = rebased));
-      return () => written.acknowledge();
+      return await this.#appendGroup(group, tail, fresh, until, (rebased) => (group = rebased));
     } catch (error) {
       if (group === null) {
         // An append that was aborted meanwhile knows already; whoever came since begins anew.
         if (signal?.aborted !== true) this.#queue.refuse(this.#limits === BATCH ? BATCH.records : 1, error);
       } else if (error instanceof CommitUnknownError) group.leaveUnknown(error.facts, error.cause);
       else group.refuse(error);
-      return NOBODY;
+      return null;
     }
   }
 
@@ -164,7 +171,7 @@ export class Appender {
       group = group.behind(head);
       rebased(group);
     };
-    for (let races = 0; !group.empty;) {
+    for (let races = 0; group.size > 0;) {
       if (group.records.length === 0) {
         // A cached tail may be old: no conflict before the log itself was asked.
         if (fresh) break;

@@ -390,6 +390,21 @@ describe("callers who share an object and abort", () => {
   });
 });
 
+it("callers by the thousand, all aborted, behind an object on its way: its own callers are told", async () => {
+  const { store } = await begin();
+  bench.faultOnEvents(FAULTS.slow(20));
+  const first = store.append(event(1));
+  await bench.arrived(({ fault }) => fault !== null);
+  const abort = new AbortController();
+  const others = Array.from({ length: 1500 }, (_, i) => failure(store.append(event(i + 2), { signal: abort.signal })));
+  abort.abort();
+  expect(new Set((await Promise.all(others)).map(({ code }) => code))).toEqual(new Set(["ABORTED"]));
+  expect(await first).toMatchObject({ committed: true, seq: 1 });
+  expect(await store.append(event(9))).toMatchObject({ committed: true, seq: 2 });
+  bench.heal();
+  await bench.expectEvents(0, 1, 9);
+});
+
 describe("what batch mode puts", () => {
   it("the whole queue is the next object: two puts for a hundred callers", async () => {
     const { store } = await begin();

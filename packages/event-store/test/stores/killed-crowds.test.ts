@@ -141,7 +141,7 @@ describe("a file", () => {
 
 describe("a file whose writer dies within a write of many appends", () => {
   const random = new SeededRandom(3);
-  it.each(Array.from({ length: 8 }, () => 1 + random.below(60_000)))(
+  it.each(Array.from({ length: 12 }, () => 1 + random.below(45_000)))(
     "%i bytes on: no part of an append is seen, by readers or by the next writer",
     async (bytes) => {
       const log = new ScratchLog();

@@ -15,15 +15,15 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 const codeOf = (error: unknown): string => (error as { code: string }).code;
 
-/** Waits at the backlog, and writes down that it got in, or how it ended. */
+/** Waits at the backlog, and writes down that it got in, with next to nothing, or how it ended. */
 function wait(backlog: Backlog, records: number, told: unknown[], name: unknown, signal?: AbortSignal): void {
   const place = backlog.enter(records, signal);
-  if (place === undefined) told.push(name);
-  else
-    void place.then(
-      () => told.push(name),
-      (error: unknown) => told.push(`${String(name)}: ${codeOf(error)}`),
-    );
+  const comeIn = (): void => {
+    told.push(name);
+    backlog.hold(0);
+  };
+  if (place === undefined) comeIn();
+  else void place.then(comeIn, (error: unknown) => told.push(`${String(name)}: ${codeOf(error)}`));
 }
 
 describe("the backlog", () => {

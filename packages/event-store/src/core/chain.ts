@@ -140,11 +140,12 @@ function viewInPlace(line: Buffer, seq: number, origin: LineOrigin): RecordView 
 
 function wellFormed(line: Buffer, seq: number, origin: LineOrigin): RecordView {
   if (line.length > MAX_RECORD_BYTES) {
-    const at = { seq, expected: MAX_RECORD_BYTES, actual: line.length };
+    // A reader may have cut it: how much longer it is, it does not say.
+    const at = { seq, expected: MAX_RECORD_BYTES, actual: `more than ${String(MAX_RECORD_BYTES)}` };
     throw new VerificationError(
       "MALFORMED",
       at,
-      `record ${String(seq)} is malformed: ${String(line.length)} bytes, at most ${String(MAX_RECORD_BYTES)} are allowed`,
+      `record ${String(seq)} is malformed: more than ${String(MAX_RECORD_BYTES)} bytes`,
       evidence(origin),
     );
   }

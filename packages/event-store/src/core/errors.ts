@@ -167,7 +167,7 @@ export class CommitUnknownError extends EventStoreError {
 
   constructor(seq: number, eventHash: string, details: ErrorDetails = {}) {
     super("COMMIT_UNKNOWN", `it is not known whether the record for seq ${String(seq)} was stored`, {
-      hint: "do not append the event again blindly: call settle(), or append the next event; either first finds out what became of this one",
+      hint: "do not append the event again blindly: call settle(), or append the next event; either first finds out what became of this one, and getEventHash(seq) then tells whether it is in the log",
       ...details,
       facts: { ...details.facts, seq, hash: eventHash },
     });

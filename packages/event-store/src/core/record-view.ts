@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import type { HashVersion } from "./event.js";
+import type { Head, HashVersion } from "./event.js";
 import { isHash } from "./hash.js";
 import { withMargin } from "./json/canonical-scan.js";
 import { canonicalizeText } from "./json/canonical-text.js";
@@ -87,6 +87,17 @@ export function viewRecord(line: Buffer): RecordView {
   return viewCanonical(line, null) ?? viewAnySpelling(line);
 }
 
+/** Where a line says that it belongs: what it links to; null when it is no record. */
+export function placeBefore(line: Buffer): Head | null {
+  try {
+    const { seq, prevHash } = viewRecord(line);
+    return { seq: seq - 1, hash: prevHash };
+  } catch (error) {
+    if (error instanceof MalformedRecord) return null;
+    throw error;
+  }
+}
+
 /** The way of any spelling, taken by every line that is not canonical. Exported so that tests can compare the two. */
 export function viewAnySpelling(line: Buffer): RecordView {
   const text = canonicalText(line);
@@ -124,13 +135,16 @@ function decode(line: Buffer): string {
 /** Null when the bytes are not a record in canonical form. */
 function viewCanonical(bytes: Buffer, stored: Buffer | null): RecordView | null {
   if (!isUtf8(bytes)) return null;
-  const scan = new RecordScan().use(withMargin(bytes));
+  const scan = alone.use(withMargin(bytes));
   if (!scan.read(0) || scan.end !== bytes.length) return null;
   const hashAt = (fromEnd: number): string =>
     bytes.toString("latin1", scan.end - fromEnd, scan.end - fromEnd + HASH_DIGITS);
   const [eventHash, prevHash] = [hashAt(EVENT_HASH_FROM_END), hashAt(PREV_HASH_FROM_END)];
   return isHash(eventHash) && isHash(prevHash) ? new RecordView(bytes, scan, 0, eventHash, prevHash, stored) : null;
 }
+
+/** Of one line at a time. */
+const alone = new RecordScan();
 
 const HASH_DIGITS = 64;
 

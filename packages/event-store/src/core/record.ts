@@ -118,6 +118,11 @@ function writeEvent(target: Buffer, offset: number, { bytes, seqAt }: PreparedEv
   return at + bytes.length - seqAt;
 }
 
+/** The bytes of an event's line at most, wherever it will stand, with its newline. */
+export function mostLineBytes({ bytes }: PreparedEvent): number {
+  return AROUND_EVENT + bytes.length + String(MAX_SEQ).length + 1;
+}
+
 /** The bytes of a record's line, without a newline. */
 export function lineBytes(record: StoredRecord): number {
   return record instanceof ChainedRecord ? record.bytes : record.line.length;

@@ -74,8 +74,8 @@ export class Stride {
     if (!scan.read(start) || scan.seq !== seq) return null;
     const { end } = scan;
     if (end > this.#end || work[end] !== NEWLINE || end - start > MAX_RECORD_BYTES) return null;
+    if (prevHash.length !== HASH_DIGITS) return null;
     if (prevHash !== this.#hash) {
-      if (prevHash.length !== HASH_DIGITS) return null;
       work.write(prevHash, 0, "latin1");
       this.#hashAt = 0;
     }

@@ -1,6 +1,5 @@
 import { CommitUnknownError, EventStoreError, type ErrorFacts } from "../core/errors.js";
 import type { Head, StoredRecord } from "../core/event.js";
-import { lineBytes } from "../core/record.js";
 import type { AppendQueue, WaitingAppend } from "./append-queue.js";
 
 /** What one write may hold. The first append always fits. */
@@ -16,9 +15,10 @@ type Member = { readonly append: WaitingAppend } & (
 );
 
 /**
- * Appends that are written together, one behind the other, and share the outcome: a write is one atomic step of the store. Each is
- * judged by itself, at its place: one that is refused, or whose expectation fails, leaves its neighbours alone. An
- * expectation that fails against the records of the group is answered only when they are in the log.
+ * Appends that are written together, one behind the other, and hear of the outcome together. Each is judged by itself, at its
+ * place: one that is refused, or whose expectation fails, leaves its neighbours alone. An expectation that fails against the
+ * records of the group is answered only when they are in the log. It may be met behind another head, after a lost race: so
+ * an append that fails has its room in the group all the same.
  */
 export class AppendGroup {
   readonly records: readonly StoredRecord[];
@@ -42,20 +42,20 @@ export class AppendGroup {
     let end = head;
     let records = 0;
     let bytes = 0;
-    while (members.length < limits.appends && records < limits.records && bytes < limits.bytes) {
+    while (members.length < limits.appends) {
       const append = waiting.peek();
-      if (append === null || (records > 0 && records + append.job.count > limits.records)) break;
+      if (append === null) break;
+      const { job } = append;
+      if (records > 0 && (records + job.count > limits.records || bytes + job.bytes > limits.bytes)) break;
       const member = place(append, end);
-      const size = member === null || "conflict" in member ? 0 : sizeOf(member.records);
-      if (records > 0 && bytes + size > limits.bytes) break;
       // A refused one is settled, and so not waiting any more.
       if (member === null) continue;
       waiting.shift();
       append.begin();
       members.push(member);
       end = endOf(member, end);
-      records += "records" in member ? member.records.length : 0;
-      bytes += size;
+      records += job.count;
+      bytes += job.bytes;
     }
     return new AppendGroup(members, end);
   }
@@ -76,6 +76,11 @@ export class AppendGroup {
   /** Appends in it. */
   get size(): number {
     return this.#members.length;
+  }
+
+  /** The number of its latest append, as the queue counts them. */
+  get latest(): number {
+    return this.#members.at(-1)?.append.number ?? -1;
   }
 
   /** The signal of an append that is alone in it. One of several cannot end what the others wait for. */
@@ -128,12 +133,6 @@ function place(append: WaitingAppend, end: Head): Member | null {
 function endOf(member: Member, before: Head): Head {
   const last = "records" in member ? member.records.at(-1) : undefined;
   return last ? { seq: last.seq, hash: last.eventHash } : before;
-}
-
-function sizeOf(records: readonly StoredRecord[]): number {
-  let bytes = 0;
-  for (const record of records) bytes += lineBytes(record) + 1;
-  return bytes;
 }
 
 /** Never COMMIT_UNKNOWN: a caller would take the fate of the earlier event for that of its own. */

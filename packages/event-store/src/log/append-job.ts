@@ -2,8 +2,10 @@ import type { Head, StoredRecord } from "../core/event.js";
 
 /** What is to be appended: records are made for the tail they will stand behind, again after each lost race. */
 export interface AppendJob {
-  /** How many records it makes: 1 to 1000. */
+  /** How many records it makes: 1 to 1000 … */
   readonly count: number;
+  /** … of so many bytes at most, their newlines counted. */
+  readonly bytes: number;
   /** Those records, behind `tail`; may throw to refuse the job, which then writes nothing. */
   readonly recordsAfter: (tail: Head) => readonly StoredRecord[];
   /** Commit only behind this hash. */

@@ -5,14 +5,22 @@ import { abortedError } from "./turns.js";
 /** An append that waits for its turn. Until that has come, its signal ends it at once. */
 export class WaitingAppend {
   readonly job: AppendJob;
+  /** Its place among all that were ever queued. */
+  readonly number: number;
   readonly #resolve: (outcome: AppendOutcome) => void;
   readonly #reject: (error: unknown) => void;
   #settled = false;
   /** Its signal is not listened to any more. */
   readonly #release: () => void;
 
-  constructor(job: AppendJob, resolve: (outcome: AppendOutcome) => void, reject: (error: unknown) => void) {
+  constructor(
+    job: AppendJob,
+    number: number,
+    resolve: (outcome: AppendOutcome) => void,
+    reject: (error: unknown) => void,
+  ) {
     this.job = job;
+    this.number = number;
     this.#resolve = resolve;
     this.#reject = reject;
     const { signal } = job;
@@ -48,28 +56,38 @@ export class AppendQueue {
   #items: WaitingAppend[] = [];
   /** Those before it have been taken. */
   #first = 0;
+  #records = 0;
+  #pushed = 0;
 
   push(job: AppendJob): Promise<AppendOutcome> {
     return new Promise((resolve, reject) => {
-      const append = new WaitingAppend(job, resolve, reject);
-      if (!append.settled) this.#items.push(append);
+      const append = new WaitingAppend(job, this.#pushed++, resolve, reject);
+      if (append.settled) return;
+      this.#items.push(append);
+      this.#records += job.count;
     });
+  }
+
+  /** The number of the latest append. */
+  get latest(): number {
+    return this.#pushed - 1;
   }
 
   get empty(): boolean {
     return this.peek() === null;
   }
 
-  /** At least so many wait, or did until they were aborted. */
-  holds(count: number): boolean {
-    return this.#items.length - this.#first >= count;
+  /** So many records wait; those of appends that were aborted meanwhile may be among them. */
+  get records(): number {
+    return this.#records;
   }
 
   /** The next one that still waits. */
   peek(): WaitingAppend | null {
-    for (; this.#first < this.#items.length; this.#first++) {
+    while (this.#first < this.#items.length) {
       const append = this.#items[this.#first];
       if (append && !append.settled) return append;
+      this.#pass();
     }
     this.#items = [];
     this.#first = 0;
@@ -80,12 +98,17 @@ export class AppendQueue {
   shift(): WaitingAppend | null {
     const append = this.peek();
     if (append === null) return null;
-    this.#first++;
+    this.#pass();
     if (this.#first >= 1024 && 2 * this.#first >= this.#items.length) {
       this.#items = this.#items.slice(this.#first);
       this.#first = 0;
     }
     return append;
+  }
+
+  #pass(): void {
+    this.#records -= this.#items[this.#first]?.job.count ?? 0;
+    this.#first++;
   }
 
   /** Tells the next `count` that nothing was written. */

@@ -32,6 +32,12 @@ const ONE: GroupLimits = { appends: 1, records: MAX_BATCH_RECORDS, bytes: Infini
 /** Batch mode: what waits while a put is under way is the next object. */
 const BATCH: GroupLimits = { appends: Infinity, records: MAX_BATCH_RECORDS, bytes: 4 * 1024 * 1024 };
 
+/** What came of a group: `tell` tells those of its appends, or all of them. */
+interface Outcome {
+  readonly size: number;
+  readonly tell: (from?: number, to?: number) => void;
+}
+
 /** So many callers are told in one turn of the event loop, when others wait for it. */
 const TOLD_AT_ONCE = 64;
 
@@ -39,10 +45,10 @@ const TOLD_AT_ONCE = 64;
  * Tells the callers of a group what became of it while the next put is on its way: it has begun before they hear, and the
  * loop turns in between, so that what they do next does not keep its bytes from leaving.
  */
-async function tellSlowly(group: AppendGroup): Promise<void> {
-  for (let from = 0; from < group.size; from += TOLD_AT_ONCE) {
+async function tellSlowly({ size, tell }: Outcome): Promise<void> {
+  for (let from = 0; from < size; from += TOLD_AT_ONCE) {
     await setImmediate();
-    group.acknowledge(from, from + TOLD_AT_ONCE);
+    tell(from, from + TOLD_AT_ONCE);
   }
 }
 
@@ -108,42 +114,48 @@ export class Appender {
   }
 
   async #drain(): Promise<void> {
-    /** In the log, its callers not told yet. */
-    let written: AppendGroup | null = null;
+    /** What came of a group whose callers are not told yet. */
+    let outcome: Outcome | null = null;
     while (!this.#queue.empty) {
-      const full = this.#limits === BATCH && this.#queue.holds(BATCH.records);
+      const full = this.#limits === BATCH && this.#queue.records >= BATCH.records;
       const turn = this.#turns.run(async () => {
         // What arrives in this same turn of the event loop, as the callers do that the last put has answered, goes together.
         if (this.#limits === BATCH && !full) await setImmediate();
         return this.#appendNext();
       });
-      if (written !== null) await tellSlowly(written);
-      written = await turn;
-      if (this.#queue.holds(BATCH.records)) continue;
-      written?.acknowledge();
-      written = null;
+      if (outcome !== null) await tellSlowly(outcome);
+      outcome = await turn;
+      if (this.#queue.records >= BATCH.records) continue;
+      outcome?.tell();
+      outcome = null;
     }
-    written?.acknowledge();
+    outcome?.tell();
     this.#draining = null;
   }
 
-  /** The next group, from its place in the queue to its outcome. Never throws. @returns the group that is in the log; null when all has been said */
-  async #appendNext(): Promise<AppendGroup | null> {
+  /** The next group, from its place in the queue to its outcome. Never throws. Null when there is nobody (left) to tell. */
+  async #appendNext(): Promise<Outcome | null> {
     if (this.#queue.empty) return null;
     const until = this.#runtime.elapsed() + this.#timeoutMs;
     const signal = this.#queue.soleSignal;
+    const { latest } = this.#queue;
     let group: AppendGroup | null = null;
     try {
       const { tail, fresh } = await this.#ready(until, signal);
       group = AppendGroup.take(this.#queue, tail, this.#limits);
-      return await this.#appendGroup(group, tail, fresh, until, (rebased) => (group = rebased));
+      // The log was not asked on behalf of those that came while it was.
+      const askedForAll = fresh && group.latest <= latest;
+      const written = await this.#appendGroup(group, tail, askedForAll, until, (rebased) => (group = rebased));
+      return { size: written.size, tell: (from, to) => written.acknowledge(from, to) };
     } catch (error) {
       if (group === null) {
         // An append that was aborted meanwhile knows already; whoever came since begins anew.
         if (signal?.aborted !== true) this.#queue.refuse(this.#limits === BATCH ? BATCH.records : 1, error);
-      } else if (error instanceof CommitUnknownError) group.leaveUnknown(error.facts, error.cause);
-      else group.refuse(error);
-      return null;
+        return null;
+      }
+      const failed = group;
+      if (!(error instanceof CommitUnknownError)) return { size: 1, tell: () => failed.refuse(error) };
+      return { size: 1, tell: () => failed.leaveUnknown(error.facts, error.cause) };
     }
   }
 
@@ -197,6 +209,7 @@ export class Appender {
 
   #attempt(group: AppendGroup, tail: Head): Attempt {
     const keySeq = tail.seq + 1;
+    if (group.records.length > MAX_BATCH_RECORDS) throw new Error("a group outgrew its object");
     const key = this.#log.keys.event(keySeq);
     return { key, keySeq, body: objectBody(group.records), putId: this.#runtime.id(), before: tail, end: group.end };
   }

@@ -1,12 +1,12 @@
 /** GETs that run ahead of a reader: so many to begin with, and at most … */
 const WIDEST = 64;
 const NARROWEST = 2;
-/** … holding so many bytes at most, as far as sizes are known or can be guessed: more than is parsed while one is fetched … */
+/** … holding so many bytes at most: more than is parsed while one is fetched … */
 export const WINDOW_BYTES: number = 4 * 1024 * 1024;
 /** … but always so many objects, however large: at most 16 MiB each, as a rule far less. */
 export const WINDOW_LEAST = 4;
-/** Before the first object has come: a quarter of a mebibyte, so that a window of unknown objects begins with sixteen. */
-const FIRST_GUESS_BYTES = 256 * 1024;
+/** What is fetched at first of an object whose size is not known: a full window of them is the window's bytes. */
+export const PROBE_BYTES: number = WINDOW_BYTES / WIDEST;
 
 /**
  * How many GETs may be under way: wide from the start, halved when the server asks for less (503 SlowDown, 429), one more for
@@ -17,26 +17,19 @@ export class ReadWindow {
   #answered = 0;
   /** Refusals of requests that were sent before the last cut say nothing new. */
   #cuts = 0;
-  #guess = FIRST_GUESS_BYTES;
 
   get width(): number {
     return this.#width;
   }
 
-  /** What an object of unknown size is taken to weigh: about the largest of the last ones. */
-  get typicalBytes(): number {
-    return this.#guess;
-  }
-
   /** A GET begins; tell what becomes of it. */
-  begin(): { readonly onSlowDown: () => void; readonly answered: (bytes: number) => void } {
+  begin(): { readonly onSlowDown: () => void; readonly answered: () => void } {
     const cuts = this.#cuts;
     return {
       onSlowDown: () => {
         if (cuts === this.#cuts) this.#narrow();
       },
-      answered: (bytes) => {
-        this.#guess = Math.max(bytes, this.#guess === FIRST_GUESS_BYTES ? 0 : 0.95 * this.#guess);
+      answered: () => {
         if (++this.#answered < this.#width) return;
         this.#answered = 0;
         this.#width = Math.min(WIDEST, this.#width + 1);

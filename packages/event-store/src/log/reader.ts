@@ -6,7 +6,7 @@ import type { RecordFields } from "../core/record-scan.js";
 import type { RecordView } from "../core/record-view.js";
 import { lastRecordOf, MAX_OBJECT_BYTES, oversized, recordAlone, walkObject, walkRest } from "./event-object.js";
 import { firstEventAfter, lastEventUpTo, listEvents } from "./listing.js";
-import { ReadWindow, WINDOW_BYTES, WINDOW_LEAST } from "./read-window.js";
+import { PROBE_BYTES, ReadWindow, WINDOW_BYTES, WINDOW_LEAST } from "./read-window.js";
 import { EMPTY, factsOf, type LogOnObjects } from "./tail.js";
 import { fetchAhead } from "./window.js";
 
@@ -44,7 +44,7 @@ export interface WalkStep {
 /**
  * The records fromSeq … toSeq in order, each verified. What lies before `fromSeq` is not fetched, save the one object that
  * holds the record before it. As long as each object holds one record, keys are computed, up to where the log is likely to
- * end; from the first that holds more, or is missing, and to find the end, they are listed.
+ * end; from the first that holds more, is large, or is missing, and to find the end, they are listed.
  * @throws VerificationError at the first fault, behind the good records before it
  */
 export async function* walkObjects(log: LogOnObjects, range: WalkRange): AsyncGenerator<WalkStep> {
@@ -74,7 +74,7 @@ export async function* walkObjects(log: LogOnObjects, range: WalkRange): AsyncGe
 class ObjectWalk {
   /** Key of the last object taken up. */
   after: number;
-  /** So far each object was there, and held one record. */
+  /** So far each object was there, was small, and held one record. */
   singles = true;
   readonly #log: LogOnObjects;
   readonly #chain: ChainWalk;
@@ -98,7 +98,7 @@ class ObjectWalk {
     let count = 0;
     let fault: VerificationError | null = null;
     for (const object of objects) {
-      if (computed && object.body === null) {
+      if (computed && (object.body === null || object.body.length > PROBE_BYTES)) {
         this.singles = false;
         break;
       }
@@ -209,16 +209,16 @@ async function* fetchWindow(
     // What lies beyond the range is not fetched; that it is there shows a gap at the range's end.
     if (seq > toSeq || (size ?? 0) > MAX_OBJECT_BYTES) return null;
     const { onSlowDown, answered } = window.begin();
-    const range = size === undefined ? UP_TO_TOO_LARGE : {};
+    const range = size === undefined ? PROBE : {};
     const body = (await objects.get(key, { ...range, signal: abort, onSlowDown }))?.body ?? null;
-    answered(body?.length ?? 0);
+    answered();
     return body;
   };
   const limits = {
     width: () => window.width,
     maxWeight: WINDOW_BYTES,
     least: WINDOW_LEAST,
-    weight: ({ size }: Candidate) => size ?? window.typicalBytes,
+    weight: ({ size }: Candidate) => size ?? PROBE_BYTES,
     signal,
   };
   for await (const fetched of fetchAhead(source, get, limits))
@@ -230,8 +230,8 @@ async function* fetchWindow(
     }));
 }
 
-/** Of an object whose size is not known, no more than shows that it is too large. */
-const UP_TO_TOO_LARGE = { range: { start: 0, end: MAX_OBJECT_BYTES + 1 } };
+/** One byte more shows that there is more. */
+const PROBE = { range: { start: 0, end: PROBE_BYTES + 1 } };
 
 function* computedKeys({ keys }: LogOnObjects, after: number, to: number): Generator<Candidate> {
   for (let seq = after + 1; seq <= to; seq++) yield { seq, key: keys.event(seq) };

@@ -41,16 +41,23 @@ export class Backlog {
   /** The size of what took places, once it is known. */
   hold(bytes: number): void {
     this.#bytes += bytes;
+    this.#admit();
   }
 
   leave(records: number, bytes: number): void {
     this.#records -= records;
     this.#bytes -= bytes;
+    this.#admit();
+  }
+
+  /** One at a time: how many more there is room for, only its size will tell. */
+  #admit(): void {
+    if (this.#full) return;
     for (const place of this.#waiting) {
-      if (this.#full) return;
       this.#waiting.delete(place);
       this.#records += place.records;
       place.admit();
+      return;
     }
   }
 

@@ -1,7 +1,6 @@
 import { ChainWalk } from "../core/chain.js";
 import { ConfigError, EventStoreError } from "../core/errors.js";
 import {
-  GENESIS_HASH,
   MAX_BATCH_BYTES,
   MAX_BATCH_RECORDS,
   type EventMap,
@@ -12,8 +11,8 @@ import {
   type StoredRecord,
 } from "../core/event.js";
 import { isHash } from "../core/hash.js";
-import { MalformedRecord, viewRecord, type RecordView } from "../core/record-view.js";
-import { encodeChain, lineBytes, prepareEvent } from "../core/record.js";
+import { placeBefore, type RecordView } from "../core/record-view.js";
+import { encodeChain, lineBytes, mostLineBytes, prepareEvent } from "../core/record.js";
 import { EventParser } from "../core/recorded-event.js";
 import type { AppendOutcome, LogWriter } from "../log/append-job.js";
 import type { Runtime } from "../system/runtime.js";
@@ -94,7 +93,8 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
       if (first.seq !== tail.seq + 1) throw notNext(tail, first);
       return piece;
     };
-    const job = { count: records.length, recordsAfter, expectedPrevHash: first.prevHash, signal: options.signal };
+    const bytes = piece.reduce((sum, { line }) => sum + line.length + 1, 0);
+    const job = { count: piece.length, bytes, recordsAfter, expectedPrevHash: first.prevHash, signal: options.signal };
     const outcome = await this.#writer.append(job);
     if ("conflict" in outcome) throw notNext(outcome.conflict, first);
     const last = only(piece.slice(-1));
@@ -164,22 +164,24 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
       });
     }
     if (!isArray(events)) throw new ConfigError("a batch is an array of events");
-    const count = events.length;
+    // The array is the caller's, who may use it again while this waits for a place.
+    const given = [...events];
+    const count = given.length;
     checkCount(count);
     const place = this.#backlog.enter(count, signal);
     if (place) await place;
     let bytes = 0;
     try {
       this.#checkOpen();
-      const prepared = events.map((event) => prepareEvent(event, this.#hashVersion, () => this.#runtime.now()));
-      for (const event of prepared) bytes += event.bytes.length;
+      const prepared = given.map((event) => prepareEvent(event, this.#hashVersion, () => this.#runtime.now()));
+      for (const event of prepared) bytes += mostLineBytes(event);
       this.#backlog.hold(bytes);
       const recordsAfter = (tail: Head): StoredRecord[] => {
         const records = encodeChain(prepared, tail);
         checkBytes(records);
         return records;
       };
-      return await this.#writer.append({ count, recordsAfter, expectedPrevHash, signal });
+      return await this.#writer.append({ count, bytes, recordsAfter, expectedPrevHash, signal });
     } finally {
       this.#backlog.leave(count, bytes);
     }
@@ -196,21 +198,11 @@ function verifiedPiece(records: readonly StoredRecord[]): StoredRecord[] {
   return records.map(({ line }) => {
     if (line.includes(0x0a))
       throw new EventStoreError("INVALID_EVENT", "a record holds a newline: one record is one line");
-    chain ??= new ChainWalk(placeBefore(line));
+    // A line that says nothing of its place is left for the walk to judge.
+    chain ??= new ChainWalk(placeBefore(line) ?? undefined);
     const { seq, eventHash, prevHash } = chain.accept(line);
     return { seq, eventHash, prevHash, line };
   });
-}
-
-/** Where a record says that it belongs; a line that says nothing is left for the walk to judge. */
-function placeBefore(line: Buffer): Head {
-  try {
-    const { seq, prevHash } = viewRecord(line);
-    return { seq: seq - 1, hash: prevHash };
-  } catch (error) {
-    if (error instanceof MalformedRecord) return { seq: -1, hash: GENESIS_HASH };
-    throw error;
-  }
 }
 
 /** Another place in the log than the piece belongs to is nobody's forgery: somebody else has appended, or it is another log. */

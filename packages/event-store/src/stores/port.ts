@@ -23,7 +23,10 @@ export interface EventStore<E extends EventMap = AnyEvents> {
   /** As `append` without an expectation: rebases behind other writers, with back-off, until it commits or the deadline passes. */
   appendWithRetry(event: NewEvent<E>, options?: WriteOptions): Promise<Committed>;
 
-  /** Appends 1 to 1000 events with consecutive seqs: all or none, and no reader ever sees a part of them. */
+  /**
+   * Appends 1 to 1000 events with consecutive seqs: all or none, and no reader ever sees a part of them. Leave the events as they
+   * are until the promise settles.
+   */
   appendBatch(events: readonly NewEvent<E>[], options?: AppendOptions): Promise<BatchResult>;
 
   /**
@@ -64,7 +67,7 @@ export interface EventStore<E extends EventMap = AnyEvents> {
   /** Accepts that the head contradicts the log: sets the head to the log's last record. Returns both. Only after an investigation. */
   resetHead(): Promise<HeadReset>;
 
-  /** Ends queued appends, writes the head, frees connections and locks. Appends after it throw CLOSED. */
+  /** Ends queued appends, writes the head, frees connections and locks. Appends after it, and those that wait for a place, throw CLOSED. */
   close(): Promise<void>;
 }
 
@@ -96,7 +99,12 @@ export type AppendResult = Committed | Conflict;
 
 export type BatchResult = { readonly committed: true; readonly records: readonly Committed[] } | Conflict;
 
-/** `committed: false`: another record holds that seq; the open append never happened and never will. */
+/**
+ * What became of the last record of the write that was open. `committed: false`: another record holds that seq; this one never
+ * happened and never will. Where several appends shared the write, each was told its own record by its CommitUnknownError:
+ * after `settle()`, `getEventHash(error.seq)` equals `error.eventHash` if it is in the log. (On a bucket, and within one `appendBatch`,
+ * it is all or none; on a file, another process may have gone on behind the first of several appends.)
+ */
 export interface Settled {
   readonly committed: boolean;
   readonly seq: number;

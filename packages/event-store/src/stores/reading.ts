@@ -31,7 +31,7 @@ export async function* readVerified(
     if (found.length > 0) yield found;
   }
   // A read that stopped where it was told to says nothing of the end; every other one has met it.
-  if (end !== null && end.seq >= toSeq) return;
+  if ((end ?? before(range)).seq >= toSeq) return;
   const problem = await watch.conclude(source, end ?? before(range), signal);
   if (problem) throw headContradiction(problem.head, end ?? (await logHead()), problem.actual);
 }

@@ -331,6 +331,16 @@ export const eventStoreConformance: readonly EventStoreCase[] = [
     },
   ),
 
+  one("a range that ends before it begins is empty", async (store) => {
+    for (let i = 0; i < 5; i++) await store.append(event(i));
+    const anchor = { seq: 2, hash: (await store.getEventHash(2)) ?? "" };
+    for (const toSeq of [0, 1, 2]) {
+      assert.deepEqual(await collect(store, { anchor, toSeq }), []);
+      assert.deepEqual(await collect(store, { fromSeq: 3, toSeq }), []);
+    }
+    assert.equal((await collect(store, { anchor, toSeq: 3 })).length, 1);
+  }),
+
   one("a fault in a batch is met where it stands, however the read begins and ends", async (store) => {
     await store.appendBatch(Array.from({ length: 10 }, (_, i) => event(i)));
     const seqs = async (options: ReadOptions): Promise<number[]> =>

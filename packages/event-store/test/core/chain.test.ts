@@ -111,6 +111,16 @@ describe("blocks", () => {
     expect(chain.acceptLines(line).count).toBe(1);
   });
 
+  it("take no record for linked where there is no hash to link to", () => {
+    const event = '{"aggregate_id":"a","meta":{},"payload":{},"seq":0,"ts":0,"type":"T"}';
+    const nothing = "\0".repeat(64);
+    const record = `{"event":${event},"event_hash":"${eventHash(nothing, event)}","prev_hash":"${nothing}"}`;
+    const block = Buffer.from(record.padEnd(70_000, " "));
+    const stride = new Stride();
+    expect(stride.load(block, 0, record.length)).toBe(true);
+    expect(stride.accept(0, 0, "")).toBeNull();
+  });
+
   it("go the short way for every line in canonical spelling", () => {
     const stride = new Stride();
     const block = vector("chain-mixed.jsonl");

@@ -178,11 +178,13 @@ const shapes = new Map<string, Shape[]>();
 const MAX_FIRST_KEYS = 256;
 const MAX_SHAPES_OF_ONE = 8;
 const MAX_SHAPE_KEYS = 32;
+/** Longer keys are data, not names: they are not kept. */
+const MAX_NAME_LENGTH = 64;
 
 function shapeOf(keys: readonly string[]): Shape {
   const [first] = keys;
   if (first === undefined) return NO_KEYS;
-  if (keys.length > MAX_SHAPE_KEYS) return newShape(keys);
+  if (keys.length > MAX_SHAPE_KEYS || keys.some((key) => key.length > MAX_NAME_LENGTH)) return newShape(keys);
   let known = shapes.get(first);
   if (known !== undefined) {
     for (const shape of known) if (isSame(shape.keys, keys)) return shape;

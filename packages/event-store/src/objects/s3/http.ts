@@ -125,12 +125,14 @@ class Exchange implements Dispatcher.DispatchHandler {
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     this.#status = status;
     this.#headers = headers;
-    const length = Number(headers["content-length"]);
-    // A small one comes in one piece.
-    if (length > ONE_PIECE_BYTES && length <= MAX_KNOWN_BYTES) this.#body = Buffer.allocUnsafeSlow(length);
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#received === 0 && this.#chunks.length === 0) {
+      const length = Number(this.#headers["content-length"]);
+      // A small one comes in one piece.
+      if (length > ONE_PIECE_BYTES && length <= MAX_KNOWN_BYTES) this.#body = Buffer.allocUnsafeSlow(length);
+    }
     if (this.#body === null) this.#chunks.push(chunk);
     else this.#received += chunk.copy(this.#body, this.#received);
   }

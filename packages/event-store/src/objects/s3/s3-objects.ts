@@ -65,6 +65,11 @@ export class S3Objects implements ObjectStore {
         : { ...object, body: object.body.subarray(range.start, range.end) };
     }
     if (reply.kind === "no-key") return null;
+    if (range?.start === 0) {
+      // Empty; or a server that minds a range which ends behind the object.
+      const all = await this.#retried(attempt, signal, () => this.#transport.get(key, undefined, signal), onSlowDown);
+      return all.kind === "ok" ? { ...all.value.object, body: all.value.object.body.subarray(0, range.end) } : null;
+    }
     // The range begins behind the end of the object: all that it lacks is a body.
     const whole = await this.#retried(attempt, signal, () => this.#transport.head(key, signal));
     return whole.kind === "ok" ? whole.value.object : null;

@@ -85,7 +85,7 @@ export class RangeWalk {
   /** A line before the chain has begun: it may begin it. The record, when it is of the range. @throws VerificationError */
   #approach(line: Buffer, origin: LineOrigin): RecordView | null {
     if (this.#passesOver(line, origin)) return null;
-    const { anchor, onAnchor } = this.#range;
+    const { anchor, onAnchor, toSeq } = this.#range;
     if (!anchor) {
       const view = checkAlone(line, this.#target, origin);
       const found: Anchor = { seq: view.seq, hash: view.eventHash, source: "record" };
@@ -96,7 +96,7 @@ export class RangeWalk {
     const chain = new ChainWalk(anchor);
     const view = chain.accept(line, origin);
     this.#chain = chain;
-    return view;
+    return view.seq > toSeq ? null : view;
   }
 
   #passesOver(line: Buffer, origin: LineOrigin): boolean {

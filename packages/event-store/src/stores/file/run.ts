@@ -1,8 +1,8 @@
 import type { FileHandle } from "node:fs/promises";
 import { ChainWalk } from "../../core/chain.js";
 import type { Head } from "../../core/event.js";
-import { isBlank } from "../../core/lines.js";
-import { MalformedRecord, viewRecord } from "../../core/record-view.js";
+import { linesOf } from "../../core/lines.js";
+import { placeBefore } from "../../core/record-view.js";
 import { readAt, readBlocks } from "./file-bytes.js";
 
 const NEWLINE = 0x0a;
@@ -48,7 +48,7 @@ export async function verifyRun(file: FileHandle, run: Run): Promise<RunReport> 
   };
   for await (const { bytes, start: blockStart } of readBlocks(file, start, end)) {
     if (chain === null) {
-      after = placeBefore(bytes);
+      after = firstPlace(bytes);
       if (after === null) return report(false);
       chain = new ChainWalk(after);
     }
@@ -78,20 +78,7 @@ async function lineStartFrom(file: FileHandle, position: number, limit: number):
 const PROBE = 16 * 1024;
 
 /** What the first record of the lines says that it links to; null when that cannot be read. */
-function placeBefore(bytes: Buffer): Head | null {
-  for (let from = 0; from < bytes.length;) {
-    const newline = bytes.indexOf(NEWLINE, from);
-    const end = newline < 0 ? bytes.length : newline;
-    const line = bytes.subarray(from, end);
-    from = end + 1;
-    if (isBlank(line)) continue;
-    try {
-      const { seq, prevHash } = viewRecord(line);
-      return { seq: seq - 1, hash: prevHash };
-    } catch (error) {
-      if (error instanceof MalformedRecord) return null;
-      throw error;
-    }
-  }
-  return null;
+function firstPlace(bytes: Buffer): Head | null {
+  const first = linesOf(bytes).next();
+  return first.done === true ? null : placeBefore(first.value);
 }

@@ -170,3 +170,15 @@ describe("verification with threads", () => {
     expect(outcome(await verify(log.path, {}, first))).toEqual(alone);
   });
 });
+
+describe("a very long blank line", () => {
+  it.each([9, 20])("of %i MiB hides nothing behind it", async (mebibytes) => {
+    const log = new ScratchLog();
+    const lines = vector("tampered/base.jsonl").toString().trimEnd().split("\n");
+    const blank = " ".repeat(mebibytes * 1024 * 1024);
+    log.write(`${[...lines.slice(0, 3), blank, ...lines.slice(3)].join("\n")}\n`);
+    await expectSame(log.path, {}, [4000, 1_000_000], `${mebibytes} MiB`);
+    const report = await verify(log.path, {});
+    expect(report).toMatchObject({ valid: false, events: 3, error: { code: "MALFORMED", seq: 3 } });
+  });
+});

@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { EventStoreError } from "../../src/core/errors.js";
 import { GENESIS_HASH, type Head } from "../../src/core/event.js";
+import { memoryObjects } from "../../src/objects/memory.js";
 import type { EventStore } from "../../src/stores/port.js";
+import { S3EventStore } from "../../src/stores/s3-event-store.js";
 import { FAULTS, startS3Emulator, type Fault, type S3Emulator } from "../../src/testing/s3-emulator/index.js";
 import { Crowd, headOf, nth, recordsBehind } from "./crowd.js";
 import { event, failure, FaultBench, isSlow, type OpenOptions } from "./fault-bench.js";
@@ -595,6 +597,64 @@ describe("a conflict in batch mode", () => {
     ]);
     await bench.expectEvents(0, 1, 3);
   });
+
+  it("that is none any more behind the winner of a race takes its room: no object grows too large by it", async () => {
+    const { store } = await begin();
+    const other = await bench.open();
+    const { eventHash } = await other.appendWithRetry(event(1));
+    const events = (from: number, count: number): ReturnType<typeof event>[] =>
+      Array.from({ length: count }, (_, i) => event(from + i));
+    // Against the tail that the store knows the first one fails, and the second fills an object alone.
+    const [first, second] = await Promise.all([
+      store.appendBatch(events(2, 500), { expectedPrevHash: eventHash }),
+      store.appendBatch(events(502, 1000)),
+    ]);
+    expect(first).toMatchObject({ committed: true });
+    expect(second).toMatchObject({ committed: true });
+    expect(bench.names()).toEqual([0, 1, 2, 502].map((seq) => `${String(seq).padStart(10, "0")}.json`));
+    await bench.expectEvents(...Array.from({ length: 1502 }, (_, n) => n));
+  });
+
+  it.each([true, false])(
+    "with an expectation that is true when append() is called is none, though the log was asked before (batch: %s)",
+    async (batch) => {
+      const bucket = memoryObjects().bucket;
+      const other = await S3EventStore.open({
+        objects: memoryObjects({ bucket }),
+        useHead: false,
+        skipBackendProof: true,
+      });
+      const inner = memoryObjects({ bucket });
+      let answer: () => void = () => undefined;
+      let looked: () => void = () => undefined;
+      const looking = new Promise<void>((resolve) => (looked = resolve));
+      const held = new Promise<void>((resolve) => (answer = resolve));
+      const store = await S3EventStore.open({
+        batch,
+        useHead: false,
+        skipBackendProof: true,
+        skipBucketCheck: true,
+        objects: overriding(inner, {
+          list: async (options) => {
+            const page = await inner.list(options);
+            looked();
+            await held;
+            return page;
+          },
+        }),
+      });
+      const abort = new AbortController();
+      // Its look for the end finds an empty log; the answer is on its way.
+      const first = store.append(event(0), { expectedPrevHash: "f".repeat(64), signal: abort.signal });
+      first.catch(() => undefined);
+      await looking;
+      const { eventHash } = await other.appendWithRetry(event(1));
+      const second = store.append(event(2), { expectedPrevHash: eventHash });
+      if (!batch) abort.abort();
+      answer();
+      expect(await second).toMatchObject({ committed: true, seq: 1, prevHash: eventHash });
+    },
+  );
 
   it("with everybody's expectation failing nothing is put", async () => {
     const { store, tail } = await begin();

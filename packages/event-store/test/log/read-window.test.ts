@@ -8,7 +8,7 @@ const begin = (window: ReadWindow, count: number): ReturnType<ReadWindow["begin"
   Array.from({ length: count }, () => window.begin());
 
 /** One begins, and its object comes. */
-const answer = (window: ReadWindow): void => window.begin().answered(100);
+const answer = (window: ReadWindow): void => window.begin().answered();
 
 /** The server refuses one that began now. */
 const burst = (window: ReadWindow): void => window.begin().onSlowDown();

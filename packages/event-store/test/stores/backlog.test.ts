@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { GENESIS_HASH, type NewEvent } from "../../src/core/event.js";
 import type { AppendJob, AppendOutcome, LogWriter } from "../../src/log/append-job.js";
@@ -93,6 +94,19 @@ describe("the backlog", () => {
     // Empty again: a whole backlog fits.
     for (let i = 0; i < RECORDS; i++) expect(backlog.enter(1)).toBeUndefined();
     expect(backlog.enter(1)).toBeDefined();
+  });
+
+  it("leaves no more than one listener on a signal that lives on, however many waited", async () => {
+    const backlog = new Backlog();
+    const { signal } = new AbortController();
+    const told: unknown[] = [];
+    void backlog.enter(RECORDS);
+    for (let i = 0; i < 20; i++) wait(backlog, 1, told, i, signal);
+    expect(getEventListeners(signal, "abort").length).toBeGreaterThan(0);
+    backlog.leave(RECORDS, 0);
+    await turn();
+    expect(told).toHaveLength(20);
+    expect(getEventListeners(signal, "abort").length).toBeLessThanOrEqual(1);
   });
 
   it("an abort after it got in changes nothing", async () => {
@@ -300,6 +314,40 @@ describe("a store whose backlog is full", () => {
     expect(writer.jobs).toHaveLength(17);
     await writer.endAll();
     await Promise.all(again);
+  });
+
+  it("bounds bytes also when places get free: for one that leaves, one comes in", async () => {
+    const { store, writer } = open();
+    const MIB = 1024 * 1024;
+    let read = 0;
+    const large = {
+      ...event(1),
+      get payload() {
+        read++;
+        return { n: 1, fill: "x".repeat(MIB) };
+      },
+    };
+    const appends = Array.from({ length: 60 }, () => store.append(large));
+    await turn();
+    expect(read).toBe(32);
+    for (let left = 1; left < 5; left++) {
+      writer.jobs.shift()?.end("written");
+      await turn();
+      expect(read).toBeLessThanOrEqual(32 + left);
+    }
+    await writer.endAll();
+    await Promise.all(appends);
+    expect(read).toBe(60);
+  });
+
+  it("takes a batch as the array was when it was given: never more than a batch may have", async () => {
+    const { store, writer, settled } = await full();
+    const batch = [event(1), event(2)];
+    const append = store.appendBatch(batch);
+    for (let i = 0; i < 1500; i++) batch.push(event(3));
+    await writer.endAll();
+    await Promise.all(settled);
+    expect(await append).toMatchObject({ committed: true, records: [{}, {}] });
   });
 
   it("does not read the event of a caller who aborts while he waits", async () => {

@@ -184,7 +184,8 @@ export class RandomCallers {
   #large(): Ask {
     const { random } = this.#scheduler;
     if (this.#callers.heavy !== true) return this.#batch("batch of seven", this.#events(7));
-    if (random.chance(0.5)) return this.#batch("large batch", this.#events(100 + random.below(500)));
+    const expected = random.chance(0.4) ? this.#known.hash : undefined;
+    if (random.chance(0.5)) return this.#batch("large batch", this.#events(100 + random.below(500)), expected);
     return this.#single("large append", this.#event(FILL.slice(0, MIB + random.below(2 * MIB))));
   }
 

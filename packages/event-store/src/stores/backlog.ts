@@ -13,11 +13,13 @@ const MAX_BYTES = 32 * 1024 * 1024;
 export class Backlog {
   #records = 0;
   #bytes = 0;
+  /** One that waited was let in, and has not said how large it is. */
+  #admitted = false;
   readonly #waiting = new Set<{ readonly records: number; readonly admit: () => void }>();
 
   /** Takes `records` places at once, or a promise of them. @throws EventStoreError ABORTED (through the promise) */
   enter(records: number, signal?: AbortSignal): Promise<void> | undefined {
-    if (!this.#full && this.#waiting.size === 0) {
+    if (!this.#full && this.#waiting.size === 0 && !this.#admitted) {
       this.#records += records;
       return undefined;
     }
@@ -38,9 +40,10 @@ export class Backlog {
     });
   }
 
-  /** The size of what took places, once it is known. */
+  /** The size of what took places, once it is known; 0 when nothing came of it. */
   hold(bytes: number): void {
     this.#bytes += bytes;
+    this.#admitted = false;
     this.#admit();
   }
 
@@ -52,8 +55,9 @@ export class Backlog {
 
   /** One at a time: how many more there is room for, only its size will tell. */
   #admit(): void {
-    if (this.#full) return;
+    if (this.#full || this.#admitted) return;
     for (const place of this.#waiting) {
+      this.#admitted = true;
       this.#waiting.delete(place);
       this.#records += place.records;
       place.admit();

@@ -12,7 +12,7 @@ import {
 } from "../core/event.js";
 import { isHash } from "../core/hash.js";
 import { placeBefore, type RecordView } from "../core/record-view.js";
-import { encodeChain, lineBytes, mostLineBytes, prepareEvent } from "../core/record.js";
+import { encodeChain, lineBytes, mostLineBytes, prepareEvent, type PreparedEvent } from "../core/record.js";
 import { EventParser } from "../core/recorded-event.js";
 import type { AppendOutcome, LogWriter } from "../log/append-job.js";
 import type { Runtime } from "../system/runtime.js";
@@ -172,10 +172,15 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     if (place) await place;
     let bytes = 0;
     try {
-      this.#checkOpen();
-      const prepared = given.map((event) => prepareEvent(event, this.#hashVersion, () => this.#runtime.now()));
-      for (const event of prepared) bytes += mostLineBytes(event);
-      this.#backlog.hold(bytes);
+      let prepared: readonly PreparedEvent[];
+      try {
+        // It may have been closed while this waited.
+        this.#checkOpen();
+        prepared = given.map((event) => prepareEvent(event, this.#hashVersion, () => this.#runtime.now()));
+        for (const event of prepared) bytes += mostLineBytes(event);
+      } finally {
+        this.#backlog.hold(bytes);
+      }
       const recordsAfter = (tail: Head): StoredRecord[] => {
         const records = encodeChain(prepared, tail);
         checkBytes(records);

@@ -137,7 +137,7 @@ export interface ReadOptions<T extends string = string> extends RangeOptions {
 export interface VerifyOptions extends RangeOptions {
   /** A head known from elsewhere: the log must reach it and have this hash there, else TRUNCATED or HEAD_CONTRADICTS_LOG. */
   readonly expectedHead?: Head | undefined;
-  /** Verify a long file with so many worker threads; the report is the same. Default 1: in this thread. Buckets do without. */
+  /** Verify a long file with so many threads, this one among them; the report is the same. Default 1. Buckets do without. */
   readonly workers?: number | undefined;
   readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
 }

@@ -213,8 +213,8 @@ export interface StartThreads {
 const realThreads: StartThreads = {
   worthBytes: 16 * 1024 * 1024,
   start: async (count) => {
-    const { RunThreads, startRunThread } = await import("./run-threads.js");
-    return new RunThreads(Array.from({ length: count }, startRunThread));
+    const { RunThreads, startRunThreads } = await import("./run-threads.js");
+    return new RunThreads(startRunThreads(count));
   },
 };
 

@@ -1,13 +1,13 @@
 import type { Head } from "../../core/event.js";
 import type { WalkStep } from "../../log/reader.js";
 import { idlest, startThread, type Answering } from "../../system/thread.js";
-import type { Run, RunReport } from "./run.js";
+import { answerRun, type Run, type RunReport } from "./run.js";
 
 /** Long enough that handing it over costs nothing, short enough for progress, and to share the work evenly. */
 const RUN_BYTES = 4 * 1024 * 1024;
 
 /** Runs that are sent to each thread before it has answered for those before them. */
-const AHEAD = 2;
+const AHEAD = 4;
 
 /** A step of a walk, and how far into the file it goes. */
 export interface ThreadedStep extends WalkStep {
@@ -59,7 +59,26 @@ export class RunThreads {
   }
 }
 
-/** Starts a thread that verifies runs. */
-export function startRunThread(): Answering<Run, RunReport> {
-  return startThread(new URL("./run-worker.js", import.meta.url));
+/** `count` of them: this thread, which is here already, and others. */
+export function startRunThreads(count: number): Answering<Run, RunReport>[] {
+  const others = Array.from({ length: count - 1 }, () =>
+    startThread<Run, RunReport>(new URL("./run-worker.js", import.meta.url)),
+  );
+  return [new ThisThread(), ...others];
+}
+
+class ThisThread implements Answering<Run, RunReport> {
+  waiting = 0;
+  #last: Promise<unknown> = Promise.resolve();
+
+  ask(run: Run): Promise<RunReport | null> {
+    this.waiting++;
+    const answer = this.#last.then(() => answerRun(run)).finally(() => this.waiting--);
+    this.#last = answer;
+    return answer;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
 }

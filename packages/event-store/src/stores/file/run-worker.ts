@@ -1,26 +1,13 @@
 /** A thread that verifies runs, one after the other, as they are sent to it. */
 
-import { open } from "node:fs/promises";
 import { parentPort } from "node:worker_threads";
-import { verifyRun, type Run } from "./run.js";
+import { answerRun, type Run } from "./run.js";
 
 const port = parentPort;
+/** Answers go out in the order of the questions. */
+let last: Promise<void> = Promise.resolve();
 port?.on("message", (run: Run) => {
-  void answer(run).then((report) => {
-    port.postMessage(report);
+  last = last.then(async () => {
+    port.postMessage(await answerRun(run));
   });
 });
-
-/** Null when it cannot be read: whoever walks the log in order will meet that too, and say so. */
-async function answer(run: Run): Promise<unknown> {
-  try {
-    const file = await open(run.path, "r");
-    try {
-      return await verifyRun(file, run);
-    } finally {
-      await file.close();
-    }
-  } catch {
-    return null;
-  }
-}

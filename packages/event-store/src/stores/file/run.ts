@@ -1,4 +1,4 @@
-import type { FileHandle } from "node:fs/promises";
+import { open, type FileHandle } from "node:fs/promises";
 import { ChainWalk } from "../../core/chain.js";
 import type { Head } from "../../core/event.js";
 import { linesOf } from "../../core/lines.js";
@@ -32,6 +32,20 @@ export interface RunReport {
   /** All of it is good. */
   readonly whole: boolean;
   readonly seen: readonly Head[];
+}
+
+/** Opens the file and verifies a run of it. Null when it cannot be read: whoever walks the log in order will meet that too, and say so. */
+export async function answerRun(run: Run): Promise<RunReport | null> {
+  try {
+    const file = await open(run.path, "r");
+    try {
+      return await verifyRun(file, run);
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return null;
+  }
 }
 
 /** Verifies a run. A fault only ends it: the verdict is for whoever walks the log in order. */

@@ -4,6 +4,8 @@ import type { VerifyOptions, VerifyReport } from "../../../src/stores/port.js";
 import { FileSource } from "../../../src/stores/file/file-source.js";
 import { LogFiles } from "../../../src/stores/file/log-files.js";
 import { verifyRun, type Run, type RunReport } from "../../../src/stores/file/run.js";
+// Threads run what was built.
+import * as built from "../../../dist/stores/file/run-threads.js";
 import { RunThreads } from "../../../src/stores/file/run-threads.js";
 import { verifyLog } from "../../../src/stores/reading.js";
 import type { Answering } from "../../../src/system/thread.js";
@@ -180,5 +182,36 @@ describe("a very long blank line", () => {
     await expectSame(log.path, {}, [4000, 1_000_000], `${mebibytes} MiB`);
     const report = await verify(log.path, {});
     expect(report).toMatchObject({ valid: false, events: 3, error: { code: "MALFORMED", seq: 3 } });
+  });
+});
+
+describe("real threads", () => {
+  it("confirm the whole of a good log, in order, and all but the end of one with a fault", async () => {
+    const log = new ScratchLog();
+    const base = vector("chain-v1.jsonl");
+    log.write(base);
+    const threads = new built.RunThreads(built.startRunThreads(3), 3000);
+    const genesis = { seq: -1, hash: "0".repeat(64) };
+    const walk = async (): Promise<number[]> => {
+      const seqs: number[] = [];
+      const file = { path: log.path, start: 0, end: base.length };
+      for await (const { head } of threads.walk(file, genesis, [])) seqs.push(head.seq);
+      return seqs;
+    };
+    try {
+      for (let round = 0; round < 5; round++) {
+        const seqs = await walk();
+        expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
+        expect(seqs.length).toBeGreaterThan(20);
+        expect(seqs.at(-1)).toBe(199);
+      }
+      const forged = Buffer.from(base);
+      forged.writeUInt8((forged[base.length - 400] ?? 0) ^ 1, base.length - 400);
+      log.write(forged);
+      expect((await walk()).at(-1)).toBeGreaterThan(190);
+      expect((await walk()).at(-1)).toBeLessThan(199);
+    } finally {
+      await threads.close();
+    }
   });
 });

@@ -67,6 +67,8 @@ export class Appender {
   readonly #queue = new AppendQueue();
   readonly #turns = new Turns();
   #draining: Promise<void> | null = null;
+  /** The last put was of several appends. */
+  #shared = false;
   /** The verified last record, as far as this process knows. Others may have appended behind it. */
   #tail: Head | null = null;
   /** A put whose outcome is unknown: settled before anything else is put. */
@@ -119,8 +121,9 @@ export class Appender {
     while (!this.#queue.empty) {
       const full = this.#limits === BATCH && this.#queue.records >= BATCH.records;
       const turn = this.#turns.run(async () => {
-        // What arrives in this same turn of the event loop, as the callers do that the last put has answered, goes together.
-        if (this.#limits === BATCH && !full) await setImmediate();
+        // The callers of a shared put come back in the same turn of the event loop as they are answered: they go together
+        // again. One caller alone need not wait for that.
+        if (this.#shared && !full) await setImmediate();
         return this.#appendNext();
       });
       if (outcome !== null) await tellSlowly(outcome);
@@ -143,6 +146,7 @@ export class Appender {
     try {
       const { tail, fresh } = await this.#ready(until, signal);
       group = AppendGroup.take(this.#queue, tail, this.#limits);
+      this.#shared = group.size > 1;
       // The log was not asked on behalf of those that came while it was.
       const askedForAll = fresh && group.latest <= latest;
       const written = await this.#appendGroup(group, tail, askedForAll, until, (rebased) => (group = rebased));

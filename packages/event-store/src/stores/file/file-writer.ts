@@ -45,6 +45,8 @@ export class FileWriter implements LogWriter {
   #lockedAt = 0;
   #open: OpenWrite | null = null;
   #draining: Promise<void> | null = null;
+  /** The last write was of several appends. */
+  #shared = false;
   #idle: NodeJS.Timeout | null = null;
 
   constructor(context: LiveFileContext, options: FileWriterOptions) {
@@ -111,8 +113,9 @@ export class FileWriter implements LogWriter {
     if (this.#idle) clearTimeout(this.#idle);
     while (!this.#queue.empty) {
       await this.#turns.run(async () => {
-        // What arrives in this same turn of the event loop, as the callers do that the last write has answered, goes together.
-        await setImmediate();
+        // The callers of a shared write come back in the same turn of the event loop as they are answered: they go together
+        // again. One caller alone need not wait for that.
+        if (this.#shared) await setImmediate();
         if (!this.#queue.empty) await this.#writeNext();
       });
       if (this.#context.runtime.elapsed() - this.#lockedAt > HOLD_MS) await this.#turns.run(() => this.#release());
@@ -131,6 +134,7 @@ export class FileWriter implements LogWriter {
         live = await this.#locked();
       }
       group = AppendGroup.take(this.#queue, live.head, GROUP);
+      this.#shared = group.size > 1;
       if (group.records.length > 0) await this.#write(live, group);
       else group.acknowledge();
     } catch (error) {

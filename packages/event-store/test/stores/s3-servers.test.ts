@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { randomUUID } from "node:crypto";
 import { S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { GENESIS_HASH } from "../../src/core/event.js";
+import { GENESIS_HASH, type RecordedEvent } from "../../src/core/event.js";
 import { encodeChain, prepareEvent } from "../../src/core/record.js";
 import type { ObjectStore } from "../../src/objects/port.js";
 import { openS3Objects } from "../../src/objects/s3/index.js";
@@ -47,6 +47,43 @@ function suite(server: () => Server): void {
         await run({ open: () => lean(path) });
       });
     }
+  });
+
+  describe("batch mode: event store conformance", () => {
+    for (const { name, run } of eventStoreConformance) {
+      it(name, async () => {
+        const path = prefix();
+        await run({
+          open: () => S3EventStore.open({ ...server(), prefix: path, batch: true, onWarning: () => undefined }),
+        });
+      });
+    }
+  });
+
+  it("batch mode: what waits shares an object, beside a writer of single ones, and every caller has its own event", async () => {
+    const path = prefix();
+    const store = await S3EventStore.open({ ...server(), prefix: path, batch: true });
+    const other = await lean(path);
+    const call = (writer: EventStore, n: number) => writer.append({ type: "T", aggregateId: "a", payload: { n } });
+    const results = await Promise.all([
+      ...Array.from({ length: 300 }, (_, n) => call(store, n)),
+      ...Array.from({ length: 5 }, (_, n) => call(other, 300 + n)),
+      store.append({ type: "T", aggregateId: "a", payload: { n: Number.NaN } }).catch((error: unknown) => error),
+    ]);
+    expect(results.pop()).toMatchObject({ code: "INVALID_EVENT" });
+    const events: RecordedEvent[] = [];
+    for await (const event of store.read()) events.push(event);
+    expect(events).toHaveLength(305);
+    for (const [n, result] of results.entries()) {
+      const { seq, eventHash } = result as { seq: number; eventHash: string };
+      expect(events[seq]).toMatchObject({ payload: { n }, eventHash });
+    }
+    await store.close();
+    await other.close();
+    const bucket = objects();
+    const { entries } = await bucket.list({ prefix: `${path}/0` });
+    expect(entries.length).toBeLessThan(30);
+    await bucket.close();
   });
 
   describe("the caller's S3Client: event store conformance", () => {

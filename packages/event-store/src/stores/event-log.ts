@@ -12,9 +12,9 @@ import {
 } from "../core/event.js";
 import { isHash } from "../core/hash.js";
 import { placeBefore, type RecordView } from "../core/record-view.js";
-import { encodeChain, lineBytes, mostLineBytes, prepareEvent, type PreparedEvent } from "../core/record.js";
+import { encodeChain, lineBytes, mostLineBytes, prepareEvent } from "../core/record.js";
 import { EventParser } from "../core/recorded-event.js";
-import type { AppendOutcome, LogWriter } from "../log/append-job.js";
+import type { AppendJob, AppendOutcome, LogWriter } from "../log/append-job.js";
 import type { Runtime } from "../system/runtime.js";
 import { Backlog } from "./backlog.js";
 import { oneByOne } from "./one-by-one.js";
@@ -95,7 +95,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     };
     const bytes = piece.reduce((sum, { line }) => sum + line.length + 1, 0);
     const job = { count: piece.length, bytes, recordsAfter, expectedPrevHash: first.prevHash, signal: options.signal };
-    const outcome = await this.#writer.append(job);
+    const outcome = await this.#enqueue(piece.length, options.signal, () => job);
     if ("conflict" in outcome) throw notNext(outcome.conflict, first);
     const last = only(piece.slice(-1));
     return { seq: last.seq, hash: last.eventHash };
@@ -168,25 +168,34 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     const given = [...events];
     const count = given.length;
     checkCount(count);
-    const place = this.#backlog.enter(count, signal);
-    if (place) await place;
-    let bytes = 0;
-    try {
-      let prepared: readonly PreparedEvent[];
-      try {
-        // It may have been closed while this waited.
-        this.#checkOpen();
-        prepared = given.map((event) => prepareEvent(event, this.#hashVersion, () => this.#runtime.now()));
-        for (const event of prepared) bytes += mostLineBytes(event);
-      } finally {
-        this.#backlog.hold(bytes);
-      }
+    return this.#enqueue(count, signal, () => {
+      const prepared = given.map((event) => prepareEvent(event, this.#hashVersion, () => this.#runtime.now()));
       const recordsAfter = (tail: Head): StoredRecord[] => {
         const records = encodeChain(prepared, tail);
         checkBytes(records);
         return records;
       };
-      return await this.#writer.append({ count, bytes, recordsAfter, expectedPrevHash, signal });
+      const bytes = prepared.reduce((sum, event) => sum + mostLineBytes(event), 0);
+      return { count, bytes, recordsAfter, expectedPrevHash, signal };
+    });
+  }
+
+  /** Hands a job of `count` records to the writer; makes it when there is a place for it. */
+  async #enqueue(count: number, signal: AbortSignal | undefined, make: () => AppendJob): Promise<AppendOutcome> {
+    const place = this.#backlog.enter(count, signal);
+    if (place) await place;
+    let bytes = 0;
+    try {
+      let job: AppendJob;
+      try {
+        // It may have been closed while this waited.
+        this.#checkOpen();
+        job = make();
+        bytes = job.bytes;
+      } finally {
+        this.#backlog.hold(bytes);
+      }
+      return await this.#writer.append(job);
     } finally {
       this.#backlog.leave(count, bytes);
     }

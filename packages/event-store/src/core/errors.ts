@@ -53,6 +53,14 @@ export const FAILURE_CODES = [
   "DISK_FULL",
   /** The operating system reported an I/O error. */
   "IO_FAILED",
+  /** The object is in an archive (S3 Glacier …) and must be restored before it can be read. */
+  "ARCHIVED",
+  /** Another consumer of the same name has moved the durable position: this one must stop. */
+  "POSITION_TAKEN",
+  /** A projection gave two different states for the same events, or a state that is not JSON. */
+  "NOT_DETERMINISTIC",
+  /** An optional package that this needs is not installed. */
+  "PACKAGE_MISSING",
 ] as const;
 export type FailureCode = (typeof FAILURE_CODES)[number];
 export type ErrorCode = VerdictCode | FailureCode;
@@ -111,6 +119,7 @@ export class EventStoreError extends Error {
       case "BLOCKED":
         return "retry";
       case "CONTENTION":
+      case "POSITION_TAKEN":
       case "NOT_NEXT":
       case "COMMIT_UNKNOWN":
         return "conflict";

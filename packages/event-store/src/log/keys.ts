@@ -2,6 +2,13 @@ import { ConfigError } from "../core/errors.js";
 import { MAX_SEQ } from "../core/event.js";
 
 const EVENT_NAME = /^[0-9]{10}\.json$/;
+const SEGMENT_NAME = /^([0-9]{10})-([0-9]{10})\.jsonl\.gz$/;
+
+/** Inclusive. */
+export interface SeqRange {
+  readonly first: number;
+  readonly last: number;
+}
 
 /**
  * The one place where sequence numbers and names become object keys, and back (docs/SPEC.md, "Keys"):
@@ -37,7 +44,7 @@ export class LogKeys {
   }
 
   event(seq: number): string {
-    return `${this.root}${String(seq).padStart(10, "0")}.json`;
+    return `${this.root}${digits(seq)}.json`;
   }
 
   /** The seq that an event key names; null for every other key. */
@@ -45,6 +52,26 @@ export class LogKeys {
     if (!key.startsWith(this.root)) return null;
     const name = key.slice(this.root.length);
     return EVENT_NAME.test(name) ? Number(name.slice(0, 10)) : null;
+  }
+
+  /** What the keys of all segments begin with. */
+  get segments(): string {
+    return `${this.root}_segments/`;
+  }
+
+  /** Records `first` … `last`, compacted. */
+  segment(first: number, last: number): string {
+    return `${this.segments}${digits(first)}-${digits(last)}.jsonl.gz`;
+  }
+
+  /** The range that a segment's key names; null for every other key. */
+  segmentOf(key: string): SeqRange | null {
+    return key.startsWith(this.segments) ? rangeOf(SEGMENT_NAME, key.slice(this.segments.length)) : null;
+  }
+
+  /** What the keys of all index files begin with. */
+  get index(): string {
+    return `${this.root}_index/`;
   }
 
   /** What LIST starts after to see every event key beyond `seq`; −1 sees all. */
@@ -56,4 +83,13 @@ export class LogKeys {
   isPastEvents(key: string): boolean {
     return Buffer.compare(Buffer.from(key), Buffer.from(this.#lastEvent)) > 0;
   }
+}
+
+function digits(seq: number): string {
+  return String(seq).padStart(10, "0");
+}
+
+function rangeOf(pattern: RegExp, name: string): SeqRange | null {
+  const [, first, last] = pattern.exec(name) ?? [];
+  return first === undefined || last === undefined || first > last ? null : { first: Number(first), last: Number(last) };
 }

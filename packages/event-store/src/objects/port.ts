@@ -16,6 +16,9 @@ export interface ObjectStore {
   /** Server's clock minus ours in milliseconds, as last seen; undefined while unknown or when there is no server. */
   readonly clockSkewMs?: number | undefined;
 
+  /** What bounds how late a put can be stored. Undefined when nothing does: then no key may be deleted that a put may have to be refused by. */
+  readonly fence?: PutFence | undefined;
+
   /**
    * Creates `key` unless it exists (`PUT` with `If-None-Match: *`). Durable once `stored` is answered.
    * One attempt: what cannot be known is answered `unknown`, and the caller decides. An aborted signal gives `unknown`,
@@ -45,11 +48,23 @@ export interface ObjectStore {
   close(): Promise<void>;
 }
 
+export interface PutFence {
+  /** The clock that requests are signed with, Unix milliseconds. */
+  now(): number;
+  /** A put is stored at most so many milliseconds after the reading of `now` that it was sent with, by the backend's clock, or never. */
+  readonly lateMs: number;
+}
+
 export interface PutOptions {
   /** User metadata: names in lower case ASCII letters, digits and `-`; values in printable ASCII. */
   readonly metadata?: Readonly<Record<string, string>>;
   /** Default `application/json`. */
   readonly contentType?: string;
+  /**
+   * Unix milliseconds by `fence.now`: once that clock is past this, nothing is sent, and the answer is `unknown`, not sent,
+   * `expired`. The reading that is compared is the very one that goes into the request's signature. Without a fence it is ignored.
+   */
+  readonly notAfter?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -66,6 +81,8 @@ export type PutOutcome =
       readonly sent: boolean;
       readonly cause: BackendError;
       readonly retryAfterMs?: number;
+      /** `notAfter` has passed. */
+      readonly expired?: true;
     };
 
 export interface GetOptions {
@@ -101,4 +118,8 @@ export interface ListEntry {
   readonly key: string;
   /** Bytes. */
   readonly size: number;
+  /** When it was written, by the backend's clock; Unix milliseconds. */
+  readonly modifiedAt?: number | undefined;
+  /** Storage class, when the backend has any: `STANDARD`, `GLACIER`, `DEEP_ARCHIVE` … */
+  readonly storageClass?: string | undefined;
 }

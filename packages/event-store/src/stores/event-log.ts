@@ -24,6 +24,7 @@ import type {
   BatchResult,
   Committed,
   Conflict,
+  DerivedPlace,
   EventStore,
   HeadReset,
   ReadOptions,
@@ -37,6 +38,7 @@ import type { RecordSource } from "./record-source.js";
 
 export interface EventLogParts {
   readonly location: string;
+  readonly derived: DerivedPlace;
   readonly source: RecordSource;
   readonly writer: LogWriter;
   readonly hashVersion: HashVersion;
@@ -46,6 +48,7 @@ export interface EventLogParts {
 /** The EventStore of every backend: checks at the boundary, then one writer and one source of records. */
 export class EventLog<E extends EventMap> implements EventStore<E> {
   readonly location: string;
+  readonly derived: DerivedPlace;
   readonly #source: RecordSource;
   readonly #writer: LogWriter;
   readonly #hashVersion: HashVersion;
@@ -55,6 +58,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
 
   constructor(parts: EventLogParts) {
     this.location = parts.location;
+    this.derived = parts.derived;
     this.#source = parts.source;
     this.#writer = parts.writer;
     this.#hashVersion = parts.hashVersion;

@@ -1,5 +1,6 @@
 import type { Anchor, AnyEvents, EventMap, Head, NewEvent, RecordedEvent, StoredRecord } from "../core/event.js";
 import type { VerificationError } from "../core/errors.js";
+import type { ObjectStore } from "../objects/port.js";
 
 /**
  * An append-only, totally ordered, hash-chained log of events. Two stores implement it, with the same guarantees:
@@ -8,6 +9,9 @@ import type { VerificationError } from "../core/errors.js";
 export interface EventStore<E extends EventMap = AnyEvents> {
   /** Where the log is, for people: `s3://bucket/prefix` or `file:/path`. */
   readonly location: string;
+
+  /** Where what is derived from the log is kept: snapshots, positions, indexes. All of it can be deleted, at no cost but speed. */
+  readonly derived: DerivedPlace;
 
   /**
    * Appends one event at the end of the log and returns once it is durable. With `expectedPrevHash` it commits only if
@@ -69,6 +73,14 @@ export interface EventStore<E extends EventMap = AnyEvents> {
 
   /** Ends queued appends, writes the head, frees connections and locks. Appends after it, and those that wait for a place, throw CLOSED. */
   close(): Promise<void>;
+}
+
+/** A place beside a log: keys in it begin with `root`, and then with `_`. */
+export interface DerivedPlace {
+  /** Of the store: do not close it. */
+  readonly objects: ObjectStore;
+  /** Empty, or ends with a slash. */
+  readonly root: string;
 }
 
 export interface WriteOptions {

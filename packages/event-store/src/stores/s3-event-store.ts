@@ -69,6 +69,7 @@ export const S3EventStore = {
     });
     return new EventLog<E>({
       location: "bucket" in options ? `s3://${options.bucket}/${keys.root}` : `${objects.identity}/${keys.root}`,
+      derived: { objects, root: keys.root },
       source: new ObjectSource(log),
       writer: new ObjectLogWriter(log, appender, keeper),
       hashVersion: options.hashVersion ?? 1,

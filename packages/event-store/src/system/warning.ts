@@ -1,6 +1,9 @@
 /** Something a person should know that failed nothing. */
 export interface StoreWarning {
-  /** `TORN_TAIL_SET_ASIDE`, `HEAD_NOT_WRITTEN`, `ENDPOINT_SCHEME_ASSUMED`. */
+  /**
+   * `TORN_TAIL_SET_ASIDE`, `HEAD_NOT_WRITTEN`, `ENDPOINT_SCHEME_ASSUMED`, `SEGMENT_UNUSABLE`, `INDEX_UNUSABLE`,
+   * `SNAPSHOT_UNUSABLE`.
+   */
   readonly code: string;
   readonly message: string;
 }

@@ -5,6 +5,7 @@ import type {
   AppendResult,
   BatchResult,
   Committed,
+  DerivedPlace,
   EventStore,
   HeadReset,
   ReadOptions,
@@ -33,6 +34,10 @@ class RecordedStore implements EventStore {
 
   get location(): string {
     return this.#store.location;
+  }
+
+  get derived(): DerivedPlace {
+    return this.#store.derived;
   }
 
   append(event: NewEvent, options: AppendOptions = {}): Promise<AppendResult> {

@@ -4,6 +4,7 @@ import { BackendError } from "../../core/errors.js";
 import { ioError } from "../../system/io-error.js";
 import { systemRuntime, type Runtime } from "../../system/runtime.js";
 import { emitWarning, type OnWarning } from "../../system/warning.js";
+import { directoryObjects } from "../../objects/directory.js";
 import { EventLog } from "../event-log.js";
 import type { EventStore } from "../port.js";
 import { openForReading } from "./file-bytes.js";
@@ -53,6 +54,7 @@ export const FileEventStore = {
     const context = { files, io, runtime, onWarning, source };
     return new EventLog<E>({
       location: `file:${files.live}`,
+      derived: { objects: directoryObjects({ path: files.derived }), root: "" },
       source,
       writer: new FileWriter(context, { maxBytes, timeoutMs: appendTimeoutMs }),
       hashVersion: options.hashVersion ?? 1,

@@ -12,6 +12,8 @@ export class LogFiles {
   readonly live: string;
   readonly head: string;
   readonly batch: string;
+  /** Directory of what is derived from the log. */
+  readonly derived: string;
   readonly directory: string;
   readonly #segmentName: RegExp;
 
@@ -23,6 +25,7 @@ export class LogFiles {
     this.live = resolve(path);
     this.head = `${this.live}.head.json`;
     this.batch = `${this.live}.batch`;
+    this.derived = `${this.live}.derived`;
     this.directory = dirname(this.live);
     const name = basename(this.live).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
     this.#segmentName = new RegExp(`^${name}\\.seg-([0-9]{6}|[1-9][0-9]{6,})$`);

@@ -91,5 +91,7 @@ function digits(seq: number): string {
 
 function rangeOf(pattern: RegExp, name: string): SeqRange | null {
   const [, first, last] = pattern.exec(name) ?? [];
-  return first === undefined || last === undefined || first > last ? null : { first: Number(first), last: Number(last) };
+  return first === undefined || last === undefined || first > last
+    ? null
+    : { first: Number(first), last: Number(last) };
 }

@@ -156,6 +156,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     if (this.#closed) return;
     this.#closed = true;
     await this.#writer.close();
+    await this.derived.objects.close();
   }
 
   /** Everything that can be refused without the log is refused here, before it takes a place in the queue. */

@@ -2,6 +2,7 @@ import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { GENESIS_HASH, type NewEvent } from "../../src/core/event.js";
 import type { AppendJob, AppendOutcome, LogWriter } from "../../src/log/append-job.js";
+import { memoryObjects } from "../../src/objects/memory.js";
 import { Backlog } from "../../src/stores/backlog.js";
 import { EventLog } from "../../src/stores/event-log.js";
 import type { RecordSource } from "../../src/stores/record-source.js";
@@ -243,6 +244,7 @@ function open(): { readonly store: EventLog<Record<string, { n: number }>>; read
   const source: RecordSource = { storedHead: unused, walk: unused, hashOf: unused };
   const store = new EventLog<Record<string, { n: number }>>({
     location: "test:",
+    derived: { objects: memoryObjects(), root: "" },
     source,
     writer,
     hashVersion: 1,

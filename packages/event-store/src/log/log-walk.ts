@@ -1,0 +1,151 @@
+import type { ChainWalk, WalkedLines } from "../core/chain.js";
+import { EventStoreError, VerificationError } from "../core/errors.js";
+import { linesOf } from "../core/lines.js";
+import { placeBefore } from "../core/record-view.js";
+import { factsOf, type LogOnObjects } from "./log-on-objects.js";
+import { stepOf, walkEventObjects } from "./object-walk.js";
+import type { SegmentCatalog, SegmentEntry } from "./segments/catalog.js";
+import { compactable } from "./segments/layout.js";
+import { SegmentFile, SegmentUnusable } from "./segments/segment-file.js";
+import type { WalkRange, WalkStep } from "./walk.js";
+
+/** Fewer records than that are not worth a look for segments, as long as their event objects are there. */
+const WORTHWHILE = 256;
+
+/**
+ * Walks the records behind those that `chain` has come to: through segments where they are, else through event objects. A segment that
+ * is damaged, gone or archived is left out, said, and made up for by what else holds its records; only when nothing does, what is
+ * wrong with it is the verdict on the log.
+ */
+export class LogWalk {
+  readonly #log: LogOnObjects;
+  readonly #chain: ChainWalk;
+  readonly #range: WalkRange;
+  readonly #catalog: SegmentCatalog;
+  /** Key of the last event object taken up. */
+  #after: number;
+  /** What was wrong with the segments that were left out. */
+  readonly #left: { readonly segment: SegmentEntry; readonly fault: unknown }[] = [];
+  /** Segments that were gone when they were read. */
+  readonly #gone = new Set<string>();
+
+  constructor(log: LogOnObjects, chain: ChainWalk, range: WalkRange, catalog: SegmentCatalog, after: number) {
+    this.#log = log;
+    this.#chain = chain;
+    this.#range = range;
+    this.#catalog = catalog;
+    this.#after = after;
+  }
+
+  async *steps(): AsyncGenerator<WalkStep> {
+    const { toSeq, likelyEnd = -1 } = this.#range;
+    /** Event objects do not go on here: only a segment can. */
+    let stop: { readonly gap: VerificationError | null } | null = null;
+    while (this.#chain.head.seq < toSeq) {
+      const next = this.#chain.head.seq + 1;
+      const look = stop !== null || this.#mayBeCompacted(next);
+      const segment = look && next >= this.#range.fromSeq ? await this.#catalog.covering(next) : null;
+      if (segment !== null) {
+        stop = null;
+        yield* this.#walkSegment(segment, next);
+        continue;
+      }
+      if (stop !== null) {
+        const fault =
+          this.#left.find(({ segment: { first, last } }) => first <= next && next <= last)?.fault ?? stop.gap;
+        if (fault === null) return;
+        throw fault;
+      }
+      const until = look ? Math.min(toSeq, ((await this.#catalog.nextStart(next)) ?? Infinity) - 1) : toSeq;
+      try {
+        for await (const step of walkEventObjects(
+          this.#log,
+          this.#chain,
+          { ...this.#range, toSeq: until },
+          this.#after,
+        )) {
+          yield step;
+        }
+      } catch (error) {
+        if (!(error instanceof VerificationError) || error.code !== "GAP") throw error;
+        stop = { gap: error };
+      }
+      this.#after = this.#chain.head.seq;
+      if (stop !== null || this.#chain.head.seq >= until) continue;
+      // The end of the event objects. What the log is known to reach beyond it may be in segments.
+      if (this.#chain.head.seq >= Math.min(likelyEnd, toSeq)) return;
+      stop = { gap: null };
+    }
+  }
+
+  /** Without a stored head nothing is known of how far the log reaches. */
+  #mayBeCompacted(next: number): boolean {
+    const { fromSeq, toSeq, likelyEnd, objectsFirst } = this.#range;
+    if (next < fromSeq || objectsFirst === true) return false;
+    return likelyEnd === undefined || Math.min(compactable(likelyEnd), toSeq + 1) - next >= WORTHWHILE;
+  }
+
+  async *#walkSegment(segment: SegmentEntry, next: number): AsyncGenerator<WalkStep> {
+    const { objects } = this.#log;
+    const toSeq = Math.min(this.#range.toSeq, segment.last);
+    const { signal } = this.#range;
+    try {
+      for await (const block of new SegmentFile(objects, segment).blocks({ fromSeq: next, toSeq, signal })) {
+        yield* stepOf(this.#chain, this.#walkBlock(segment, block, toSeq));
+        if (this.#chain.head.seq >= toSeq) break;
+      }
+      if (this.#chain.head.seq < toSeq) throw new SegmentUnusable(segment, "it ends before its last record");
+    } catch (error) {
+      await this.#leave(segment, error);
+    }
+    this.#after = this.#chain.head.seq;
+  }
+
+  #walkBlock(segment: SegmentEntry, block: Buffer, toSeq: number): WalkedLines {
+    const chain = this.#chain;
+    const next = chain.head.seq + 1;
+    const { wanted } = this.#range;
+    const facts = factsOf(this.#log, segment.key);
+    return chain.acceptLines(block, { from: offsetOf(block, next), limit: toSeq - next + 1, wanted, facts });
+  }
+
+  /** Goes on without it. @throws what is no fault of the segment */
+  async #leave(segment: SegmentEntry, error: unknown): Promise<void> {
+    if (error instanceof SegmentUnusable && error.gone && !this.#gone.has(segment.key)) {
+      this.#gone.add(segment.key);
+      await this.#catalog.refresh();
+      return;
+    }
+    const archived = error instanceof EventStoreError && error.code === "ARCHIVED";
+    if (!archived && !(error instanceof SegmentUnusable) && !(error instanceof VerificationError)) throw error;
+    this.#catalog.drop(segment);
+    this.#left.push({ segment, fault: error instanceof SegmentUnusable ? this.#unreadable(error) : error });
+    const why =
+      error instanceof SegmentUnusable ? error.message : `the segment ${segment.key}: ${(error as Error).message}`;
+    this.#log.onWarning?.({
+      code: "SEGMENT_UNUSABLE",
+      message: `${why}; its records are read from elsewhere`,
+    });
+  }
+
+  #unreadable(error: SegmentUnusable): VerificationError {
+    const seq = this.#chain.head.seq + 1;
+    const { key } = error.segment;
+    const at = { seq, expected: "a segment of records", actual: error.message };
+    return new VerificationError("MALFORMED", at, `record ${String(seq)} is in no readable object: ${error.message}`, {
+      facts: factsOf(this.#log, key),
+      hint: "the event objects of this range were pruned: take the segment from a backup or a copy of the bucket",
+    });
+  }
+}
+
+/** Where in a block of consecutive records the line of record `seq` begins; 0 for a block that begins with it or behind it, or with none. */
+function offsetOf(block: Buffer, seq: number): number {
+  let found: number | null = null;
+  for (const line of linesOf(block)) {
+    found ??= (placeBefore(line)?.seq ?? seq) + 1;
+    if (found >= seq) return line.byteOffset - block.byteOffset;
+    found++;
+  }
+  return block.length;
+}

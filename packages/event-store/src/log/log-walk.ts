@@ -2,6 +2,8 @@ import type { ChainWalk, WalkedLines } from "../core/chain.js";
 import { EventStoreError, VerificationError } from "../core/errors.js";
 import { linesOf } from "../core/lines.js";
 import { placeBefore } from "../core/record-view.js";
+import { walkRest } from "./event-object.js";
+import { lastEventUpTo } from "./listing.js";
 import { factsOf, type LogOnObjects } from "./log-on-objects.js";
 import { stepOf, walkEventObjects } from "./object-walk.js";
 import type { SegmentCatalog, SegmentEntry } from "./segments/catalog.js";
@@ -11,6 +13,11 @@ import type { WalkRange, WalkStep } from "./walk.js";
 
 /** Fewer records than that are not worth a look for segments, as long as their event objects are there. */
 const WORTHWHILE = 256;
+
+/** Why event objects end. `gap`: null at the log's end. */
+interface Stop {
+  readonly gap: VerificationError | null;
+}
 
 /**
  * Walks the records behind those that `chain` has come to: through segments where they are, else through event objects. A segment that
@@ -26,6 +33,8 @@ export class LogWalk {
   #after: number;
   /** What was wrong with the segments that were left out. */
   readonly #left: { readonly segment: SegmentEntry; readonly fault: unknown }[] = [];
+  /** What was walked last may have ended within an event object. */
+  #inside = false;
   /** Segments that were gone when they were read. */
   readonly #gone = new Set<string>();
 
@@ -40,10 +49,10 @@ export class LogWalk {
   async *steps(): AsyncGenerator<WalkStep> {
     const { toSeq, likelyEnd = -1 } = this.#range;
     /** Event objects do not go on here: only a segment can. */
-    let stop: { readonly gap: VerificationError | null } | null = null;
+    let stop: Stop | null = null;
     while (this.#chain.head.seq < toSeq) {
       const next = this.#chain.head.seq + 1;
-      const look = stop !== null || this.#mayBeCompacted(next);
+      const look: boolean = stop !== null || this.#mayBeCompacted(next);
       const segment = look && next >= this.#range.fromSeq ? await this.#catalog.covering(next) : null;
       if (segment !== null) {
         stop = null;
@@ -56,26 +65,45 @@ export class LogWalk {
         if (fault === null) return;
         throw fault;
       }
-      const until = look ? Math.min(toSeq, ((await this.#catalog.nextStart(next)) ?? Infinity) - 1) : toSeq;
-      try {
-        for await (const step of walkEventObjects(
-          this.#log,
-          this.#chain,
-          { ...this.#range, toSeq: until },
-          this.#after,
-        )) {
-          yield step;
-        }
-      } catch (error) {
-        if (!(error instanceof VerificationError) || error.code !== "GAP") throw error;
-        stop = { gap: error };
+      const until: number = look ? Math.min(toSeq, ((await this.#catalog.nextStart(next)) ?? Infinity) - 1) : toSeq;
+      stop = yield* this.#walkObjects(until);
+      if (stop !== null && this.#inside && this.#chain.head.seq < next) {
+        // Nothing begins here; but what a segment gave before may have ended within an object.
+        yield* this.#enter(next);
+        if (this.#chain.head.seq >= next) stop = null;
       }
-      this.#after = this.#chain.head.seq;
-      if (stop !== null || this.#chain.head.seq >= until) continue;
-      // The end of the event objects. What the log is known to reach beyond it may be in segments.
-      if (this.#chain.head.seq >= Math.min(likelyEnd, toSeq)) return;
-      stop = { gap: null };
+      // What the log is known to reach beyond the end of the event objects may be in segments.
+      if (stop?.gap === null && this.#chain.head.seq >= Math.min(likelyEnd, toSeq)) return;
     }
+  }
+
+  /** Null when they reach so far; else why they end before: a gap, or the log's end. */
+  async *#walkObjects(until: number): AsyncGenerator<WalkStep, Stop | null> {
+    let stop: Stop = { gap: null };
+    try {
+      yield* walkEventObjects(this.#log, this.#chain, { ...this.#range, toSeq: until }, this.#after);
+    } catch (error) {
+      if (!(error instanceof VerificationError) || error.code !== "GAP") throw error;
+      stop = { gap: error };
+    }
+    const { seq } = this.#chain.head;
+    if (seq > this.#after) this.#inside = seq >= until;
+    this.#after = seq;
+    return seq >= until ? null : stop;
+  }
+
+  /** The rest of the event object that record `next` stands in, and does not begin. */
+  async *#enter(next: number): AsyncGenerator<WalkStep> {
+    const { objects, keys } = this.#log;
+    const { signal } = this.#range;
+    this.#inside = false;
+    const keySeq = await lastEventUpTo(objects, keys, next, signal);
+    if (keySeq === null || keySeq === next) return;
+    const key = keys.event(keySeq);
+    const object = await objects.get(key, { signal });
+    if (object === null) return;
+    yield* stepOf(this.#chain, walkRest(this.#chain, object.body, keySeq, factsOf(this.#log, key), this.#range));
+    this.#after = this.#chain.head.seq;
   }
 
   /** Without a stored head nothing is known of how far the log reaches. */
@@ -99,6 +127,7 @@ export class LogWalk {
       await this.#leave(segment, error);
     }
     this.#after = this.#chain.head.seq;
+    this.#inside = true;
   }
 
   #walkBlock(segment: SegmentEntry, block: Buffer, toSeq: number): WalkedLines {

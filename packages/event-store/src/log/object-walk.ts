@@ -1,4 +1,5 @@
-import { ChainWalk, gap, type WalkedLines } from "../core/chain.js";
+import type { ChainWalk} from "../core/chain.js";
+import { gap, type WalkedLines } from "../core/chain.js";
 import { VerificationError, type ErrorFacts } from "../core/errors.js";
 import type { RecordView } from "../core/record-view.js";
 import { MAX_OBJECT_BYTES, oversized, walkObject, walkRest } from "./event-object.js";

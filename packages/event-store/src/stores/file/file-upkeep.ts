@@ -11,7 +11,7 @@ export class FileUpkeep implements Upkeep {
   }
 
   compact(options: CompactOptions): Promise<CompactionReport> {
-    void options;
+    options;
     throw new ConfigError(`not yet ${this.#context.files.live}`);
   }
 

@@ -35,7 +35,11 @@ describe("compaction", () => {
     ]);
     const segment = bucket.get(keys.segment(100_000, 109_999));
     const text = gunzipSync(segment?.body ?? "").toString();
-    expect(text).toBe(LONG.slice(100_000, 110_000).map(({ line }) => `${line.toString()}\n`).join(""));
+    expect(text).toBe(
+      LONG.slice(100_000, 110_000)
+        .map(({ line }) => `${line.toString()}\n`)
+        .join(""),
+    );
     expect(await store.compact()).toMatchObject({ written: 0, merged: 0, records: 120_000 });
   });
 

@@ -32,7 +32,9 @@ export class LogWalk {
   /** Key of the last event object taken up. */
   #after: number;
   /** What was wrong with the segments that were left out. */
-  readonly #left: { readonly segment: SegmentEntry; readonly fault: unknown }[] = [];
+  readonly #left: { readonly segment: SegmentEntry; readonly fault: EventStoreError }[] = [];
+  /** There is none of the event objects before this seq that the walk has yet to come to. */
+  #objectsFrom = 0;
   /** What was walked last may have ended within an event object. */
   #inside = false;
   /** Segments that were gone when they were read. */
@@ -85,6 +87,7 @@ export class LogWalk {
     } catch (error) {
       if (!(error instanceof VerificationError) || error.code !== "GAP") throw error;
       stop = { gap: error };
+      this.#objectsFrom = Number(error.actual) || 0;
     }
     const { seq } = this.#chain.head;
     if (seq > this.#after) this.#inside = seq >= until;
@@ -109,7 +112,9 @@ export class LogWalk {
   /** Without a stored head nothing is known of how far the log reaches. */
   #mayBeCompacted(next: number): boolean {
     const { fromSeq, toSeq, likelyEnd, objectsFirst } = this.#range;
-    if (next < fromSeq || objectsFirst === true) return false;
+    if (next < fromSeq) return false;
+    if (next < this.#objectsFrom) return true;
+    if (objectsFirst === true) return false;
     return likelyEnd === undefined || Math.min(compactable(likelyEnd), toSeq + 1) - next >= WORTHWHILE;
   }
 
@@ -145,16 +150,14 @@ export class LogWalk {
       await this.#catalog.refresh();
       return;
     }
-    const archived = error instanceof EventStoreError && error.code === "ARCHIVED";
-    if (!archived && !(error instanceof SegmentUnusable) && !(error instanceof VerificationError)) throw error;
+    const fault = error instanceof SegmentUnusable ? this.#unreadable(error) : error;
+    const itsOwn =
+      fault instanceof VerificationError || (fault instanceof EventStoreError && fault.code === "ARCHIVED");
+    if (!itsOwn) throw error;
     this.#catalog.drop(segment);
-    this.#left.push({ segment, fault: error instanceof SegmentUnusable ? this.#unreadable(error) : error });
-    const why =
-      error instanceof SegmentUnusable ? error.message : `the segment ${segment.key}: ${(error as Error).message}`;
-    this.#log.onWarning?.({
-      code: "SEGMENT_UNUSABLE",
-      message: `${why}; its records are read from elsewhere`,
-    });
+    this.#left.push({ segment, fault });
+    const why = error instanceof SegmentUnusable ? error.message : `the segment ${segment.key}: ${fault.message}`;
+    this.#log.onWarning?.({ code: "SEGMENT_UNUSABLE", message: `${why}; its records are read from elsewhere` });
   }
 
   #unreadable(error: SegmentUnusable): VerificationError {

@@ -1,4 +1,4 @@
-import type { ChainWalk} from "../core/chain.js";
+import type { ChainWalk } from "../core/chain.js";
 import { gap, type WalkedLines } from "../core/chain.js";
 import { VerificationError, type ErrorFacts } from "../core/errors.js";
 import type { RecordView } from "../core/record-view.js";

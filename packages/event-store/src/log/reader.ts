@@ -1,6 +1,5 @@
 import { ChainWalk, type WalkedLines } from "../core/chain.js";
-import { VerificationError, type ErrorFacts } from "../core/errors.js";
-import type { Anchor, Head } from "../core/event.js";
+import type { Anchor } from "../core/event.js";
 import { anchorDiffers } from "../core/head-check.js";
 import { lastRecordOf, recordAlone, walkRest } from "./event-object.js";
 import { firstEventAfter, lastEventUpTo } from "./listing.js";

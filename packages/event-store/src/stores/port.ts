@@ -168,6 +168,11 @@ export interface VerifyOptions extends RangeOptions {
   readonly expectedHead?: Head | undefined;
   /** Verify a long file with so many threads, this one among them; the report is the same. Default 1. Buckets do without. */
   readonly workers?: number | undefined;
+  /**
+   * Take segments where they are, as reads do: far fewer requests on a long bucket log. Default false: the event objects themselves, and
+   * segments only where those were pruned.
+   */
+  readonly segments?: boolean | undefined;
   readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
 }
 

@@ -1,6 +1,5 @@
 import { BackendError, VerificationError } from "../../core/errors.js";
 import type { Head } from "../../core/event.js";
-import type { RecordView } from "../../core/record-view.js";
 import type { Runtime } from "../../system/runtime.js";
 import type { SeqRange } from "../keys.js";
 import { factsOf, type LogOnObjects } from "../log-on-objects.js";

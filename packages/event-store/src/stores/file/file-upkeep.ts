@@ -10,14 +10,17 @@ export class FileUpkeep implements Upkeep {
     this.#context = context;
   }
 
-  compact(options: CompactOptions): Promise<CompactionReport> {
-    options;
-    throw new ConfigError(`not yet ${this.#context.files.live}`);
+  /** Loaded when it is asked for. */
+  async compact(options: CompactOptions): Promise<CompactionReport> {
+    const { compressSegments } = await import("./compress-segments.js");
+    return compressSegments(this.#context, options);
   }
 
   prune(): Promise<PruneReport> {
-    throw new ConfigError("a log in files has nothing to prune", {
-      hint: "compact() replaces its rotated segments by compressed ones",
-    });
+    return Promise.reject(
+      new ConfigError("a log in files has nothing to prune", {
+        hint: "compact() replaces its rotated segments by compressed ones, which is all there is to save",
+      }),
+    );
   }
 }

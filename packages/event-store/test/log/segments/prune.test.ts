@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { EventStoreError, VerificationError } from "../../../src/core/errors.js";
+import { BackendError, VerificationError } from "../../../src/core/errors.js";
 import { memoryObjects } from "../../../src/objects/memory.js";
 import { ObjectMap } from "../../../src/objects/object-map.js";
 import type { EventStore } from "../../../src/stores/port.js";
@@ -173,7 +173,7 @@ describe("prune", () => {
       objects.putIfAbsent = async (key, body, options) => {
         if (!lose || key.includes("_")) return put(key, body, options);
         if (stored) await put(key, body, options);
-        const cause = new EventStoreError("UNAVAILABLE", "lost");
+        const cause = new BackendError("UNAVAILABLE", "lost");
         return { outcome: "unknown", sent: true, cause };
       };
       const stalled = await S3EventStore.open({

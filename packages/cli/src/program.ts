@@ -106,6 +106,7 @@ export function buildProgram(
     .option("--to-endpoint <url>", "of TO")
     .option("--to-region <name>", "of TO")
     .option("--batch <n>", "records in one write (1 to 1000; default 1 on S3, 1000 for a file)", parseCount(1000))
+    .option("--segments", "to an empty place in a bucket: all but the last events as compressed segments")
     .option("--json", "print JSON")
     .action((from: string, to: string, flags: CopyFlags) =>
       run(async (context) => (await import("./commands/copy.js")).copy(from, to, flags, context)),

@@ -1,6 +1,7 @@
 import type { Anchor, AnyEvents, EventMap, Head, NewEvent, RecordedEvent, StoredRecord } from "../core/event.js";
 import type { VerificationError } from "../core/errors.js";
 import type { ObjectStore } from "../objects/port.js";
+import type { SubscribeOptions, Subscription } from "./subscription/port.js";
 
 /**
  * An append-only, totally ordered, hash-chained log of events. Two stores implement it, with the same guarantees:
@@ -47,6 +48,12 @@ export interface EventStore<E extends EventMap = AnyEvents> {
     options?: ReadOptions<T>,
   ): AsyncIterable<RecordedEvent<Pick<E, T>>>;
 
+  /**
+   * As `read`, and then goes on with new events as they are appended, by this process or any other. It waits out UNAVAILABLE; whatever
+   * else `read` fails with ends it.
+   */
+  subscribe<T extends keyof E & string = keyof E & string>(options?: SubscribeOptions<T>): Subscription<Pick<E, T>>;
+
   /** As `read`, with the stored bytes instead of parsed events. */
   readRecords(options?: ReadOptions): AsyncIterable<StoredRecord>;
 
@@ -71,7 +78,7 @@ export interface EventStore<E extends EventMap = AnyEvents> {
   /** Accepts that the head contradicts the log: sets the head to the log's last record. Returns both. Only after an investigation. */
   resetHead(): Promise<HeadReset>;
 
-  /** Ends queued appends, writes the head, frees connections and locks. Appends after it, and those that wait for a place, throw CLOSED. */
+  /** Ends queued appends and subscriptions, writes the head, frees connections and locks. Appends after it, and those that wait for a place, throw CLOSED. */
   close(): Promise<void>;
 }
 

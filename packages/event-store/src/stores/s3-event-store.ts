@@ -4,6 +4,7 @@ import { Appender } from "../log/appender.js";
 import { HeadKeeper } from "../log/head-keeper.js";
 import { LogKeys } from "../log/keys.js";
 import { ObjectLogWriter } from "../log/object-log.js";
+import { ObjectWatch } from "../log/object-watch.js";
 import { walkObjects, type WalkRange, type WalkStep } from "../log/reader.js";
 import { readHead, recordAt, type LogOnObjects } from "../log/tail.js";
 import type { ObjectStore } from "../objects/port.js";
@@ -113,6 +114,10 @@ class ObjectSource implements RecordSource {
 
   async hashOf(seq: number, signal?: AbortSignal): Promise<string | null> {
     return (await recordAt(this.#log, seq, signal))?.eventHash ?? null;
+  }
+
+  watch(): ObjectWatch {
+    return new ObjectWatch(this.#log);
   }
 }
 

@@ -57,6 +57,41 @@ export interface Subscription<E extends EventMap = AnyEvents> extends AsyncItera
   /** The last record passed: handed out, or left out by the filter. Null until it is known where the subscription begins. */
   readonly position: Head | null;
 
-  /** Ends it: the call for the next event that waits is answered with the end of the loop. */
+  /** Ends it: the call for the next event that waits is answered with the end of the loop. Not to be waited for in `onProgress`. */
   close(): Promise<void>;
+}
+
+/** How far a consumer has come, as it is stored. */
+export interface Position extends Head {
+  readonly name: string;
+  /** Who saved it, for people. */
+  readonly consumer?: string | undefined;
+  /** When, in Unix milliseconds of the consumer's clock, for people. */
+  readonly updated: number;
+}
+
+/** Positions that outlive their consumers, kept beside the log. One that is lost costs events handled a second time, no more. */
+export interface PositionStore {
+  /** The position of that name; it need not exist. @throws ConfigError for a bad name, or when what is stored is no position; BackendError */
+  open(name: string, options?: { readonly consumer?: string | undefined }): Promise<DurablePosition>;
+
+  /** Forgets it: the next consumer begins anew, and one that is under way is stopped by its next save. */
+  remove(name: string): Promise<void>;
+}
+
+/**
+ * One consumer's hold on a position. Any number may be opened by one name, but of those that found the same position only one can move
+ * it: the first to save.
+ */
+export interface DurablePosition {
+  readonly name: string;
+  /** As it was found, or saved last; null when there is none yet. */
+  readonly saved: Position | null;
+
+  /**
+   * Moves it to `head`, a record that was handled; durable once this returns. Saves run one at a time.
+   * @throws EventStoreError POSITION_TAKEN when another consumer has moved it, or it was removed; BackendError UNAVAILABLE when it is not
+   *   known whether it was saved: save again, to find out
+   */
+  save(head: Head): Promise<void>;
 }

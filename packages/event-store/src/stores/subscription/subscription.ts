@@ -3,11 +3,11 @@ import { MAX_SEQ, type EventMap, type Head, type RecordedEvent, type StoredRecor
 import type { RecordView } from "../../core/record-view.js";
 import { EventParser } from "../../core/recorded-event.js";
 import { onAbort } from "../../system/on-abort.js";
-import { emitWarning } from "../../system/warning.js";
 import { oneByOne } from "../one-by-one.js";
 import { checkSeq, firstSeqOf } from "../reading.js";
 import { Follower, type FollowedLog } from "./follower.js";
 import type { SubscribeOptions, Subscription } from "./port.js";
+import { warnOfTrouble } from "./trouble.js";
 
 const POLL_MS = 1_000;
 const LONGEST_POLL_MS = 86_400_000;
@@ -46,7 +46,7 @@ export class LogSubscription<E extends EventMap> implements Subscription<E> {
       pollMs,
       signal: this.#stop.signal,
       onAnchor: (found) => options.onAnchor?.(found),
-      onTrouble: options.onTrouble ?? warn,
+      onTrouble: options.onTrouble ?? warnOfTrouble,
     });
   }
 
@@ -123,10 +123,6 @@ export class LogSubscription<E extends EventMap> implements Subscription<E> {
 
 function ended(): EventStoreError {
   return new EventStoreError("ABORTED", "the subscription was ended before it had caught up");
-}
-
-function warn(error: EventStoreError): void {
-  emitWarning({ code: "SUBSCRIPTION_TROUBLED", message: `${error.message}; a subscription waits for it to pass` });
 }
 
 function checkPoll(ms: number): void {

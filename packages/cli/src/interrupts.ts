@@ -34,17 +34,3 @@ export function listenForInterrupts(): Interrupts {
   process.on("SIGTERM", next);
   return { stop: stop.signal, abort: abort.signal };
 }
-
-/** Waits `ms` milliseconds, or less when `signal` is aborted. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
-  });
-}

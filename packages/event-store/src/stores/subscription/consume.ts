@@ -6,10 +6,10 @@ import { PositionKeeper, type SaveEvery } from "./position-keeper.js";
 import { positionsOf } from "./positions.js";
 import { warnOfTrouble } from "./trouble.js";
 
-export interface ConsumeOptions<E extends EventMap = AnyEvents, T extends keyof E & string = keyof E & string> extends Pick<
-  SubscribeOptions<T>,
-  "to" | "filter" | "signal" | "pollMs" | "onTrouble"
-> {
+export interface ConsumeOptions<
+  E extends EventMap = AnyEvents,
+  T extends keyof E & string = keyof E & string,
+> extends Pick<SubscribeOptions<T>, "to" | "filter" | "signal" | "pollMs" | "onTrouble"> {
   /** Of the position: 1 to 200 of `A-Z a-z 0-9 . _ -`. */
   readonly name: string;
   /** One event at a time, in order. What it throws ends the loop, and the event is not passed. */

@@ -39,7 +39,8 @@ export class PositionKeeper {
   /** @throws ConfigError */
   constructor(position: DurablePosition, options: KeeperOptions) {
     const { events = 1, ms = 5_000 } = options.every;
-    if (!Number.isSafeInteger(events) || events < 1) throw new ConfigError("saveEvery.events must be a positive integer");
+    if (!Number.isSafeInteger(events) || events < 1)
+      throw new ConfigError("saveEvery.events must be a positive integer");
     if (!Number.isFinite(ms) || ms < 0) throw new ConfigError("saveEvery.ms must be a number of milliseconds");
     this.#position = position;
     this.#options = options;

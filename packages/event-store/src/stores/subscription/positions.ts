@@ -144,7 +144,8 @@ function shown({ name, seq, hash, consumer, updated }: StoredPosition): Position
 
 function taken(name: string, key: string, head: Head | null, found: Loaded | null): EventStoreError {
   const by = found?.position.consumer;
-  const what = found === null ? "was removed" : `was moved by ${by === undefined ? "another consumer" : `consumer ${by}`}`;
+  const what =
+    found === null ? "was removed" : `was moved by ${by === undefined ? "another consumer" : `consumer ${by}`}`;
   return new EventStoreError("POSITION_TAKEN", `the position ${name} ${what}: this consumer must stop`, {
     facts: {
       key,

@@ -42,9 +42,7 @@ describe.each(Object.entries(drivers))("positions (%s)", (_name, make) => {
   it("are moved by one of those that found the same one, and the others are told", async () => {
     const objects = make();
     for (const _round of [1, 2]) {
-      const rivals = await Promise.all(
-        ["a", "b", "c"].map((consumer) => store(objects).open("mailer", { consumer })),
-      );
+      const rivals = await Promise.all(["a", "b", "c"].map((consumer) => store(objects).open("mailer", { consumer })));
       const base = (rivals[0]?.saved?.seq ?? 0) + 1;
       const results = await Promise.allSettled(rivals.map((rival, i) => rival.save(head(base + i))));
       const winner = results.findIndex(({ status }) => status === "fulfilled");
@@ -54,7 +52,9 @@ describe.each(Object.entries(drivers))("positions (%s)", (_name, make) => {
       // The loser never gets it back; the winner goes on.
       for (const [i, rival] of rivals.entries()) {
         const next = rival.save(head(base + 10));
-        await (i === winner ? next : expect(next).rejects.toMatchObject({ code: "POSITION_TAKEN", action: "conflict" }));
+        await (i === winner
+          ? next
+          : expect(next).rejects.toMatchObject({ code: "POSITION_TAKEN", action: "conflict" }));
       }
       expect((await store(objects).open("mailer")).saved).toMatchObject(head(base + 10));
     }
@@ -82,7 +82,10 @@ describe.each(Object.entries(drivers))("positions (%s)", (_name, make) => {
     }
     await expect(store(objects).open("a", { consumer: "\ud800" })).rejects.toMatchObject({ code: "INVALID_CONFIG" });
     const position = await store(objects).open("a");
-    for (const bad of [{ seq: -1, hash: "0".repeat(64) }, { seq: 1, hash: "x" }])
+    for (const bad of [
+      { seq: -1, hash: "0".repeat(64) },
+      { seq: 1, hash: "x" },
+    ])
       await expect(position.save(bad)).rejects.toMatchObject({ code: "INVALID_CONFIG" });
     expect((await store(objects).open("a")).saved).toBeNull();
     await objects.close();
@@ -91,7 +94,15 @@ describe.each(Object.entries(drivers))("positions (%s)", (_name, make) => {
   it("that cannot be read are an error, and nothing is written over them", async () => {
     const objects = make();
     const good = `{"hash":"${"1".repeat(64)}","id":"x-0","name":"bad","seq":3,"updated":5}`;
-    const bodies = ["", "[]", "null", "{}", good.slice(1), good.replace('"seq":3', '"seq":-1'), good.replace("bad", "c")];
+    const bodies = [
+      "",
+      "[]",
+      "null",
+      "{}",
+      good.slice(1),
+      good.replace('"seq":3', '"seq":-1'),
+      good.replace("bad", "c"),
+    ];
     for (const body of [...bodies, good.replace("11", "zz"), good.replace('"x-0"', "7")]) {
       await objects.delete("log/_positions/bad.json");
       await objects.putIfAbsent("log/_positions/bad.json", Buffer.from(body));
@@ -164,7 +175,11 @@ describe("a save whose answer is lost", () => {
 
 describe("a save that was given up", () => {
   /** Puts fail without an answer; the first one is stored when `land` is called. */
-  async function givenUp(): Promise<{ objects: ObjectStore; mailer: DurablePosition; land: () => Promise<PutOutcome> }> {
+  async function givenUp(): Promise<{
+    objects: ObjectStore;
+    mailer: DurablePosition;
+    land: () => Promise<PutOutcome>;
+  }> {
     const real = memoryObjects();
     await (await store(real).open("mailer")).save(head(1));
     let late: (() => Promise<PutOutcome>) | null = null;

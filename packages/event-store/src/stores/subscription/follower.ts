@@ -60,6 +60,7 @@ export class Follower {
   /** An append of this process was heard of since the last look began. */
   #rung = false;
   #wake: (() => void) | null = null;
+  /** In a row, nothing having been heard of the backend in between. */
   #failures = 0;
 
   constructor(log: FollowedLog, options: FollowOptions) {
@@ -133,7 +134,7 @@ export class Follower {
     for await (const step of walkVerified(this.#log.source, this.#log.logHead, options)) {
       yield this.#pass(step, step.knownEnd);
     }
-    this.#reached();
+    this.#failures = 0;
     if (this.#head === null) await this.#beginAtEnd();
     if (this.#head !== null) yield { records: [], head: this.#head, atEnd: true };
   }
@@ -147,7 +148,7 @@ export class Follower {
       if (signal.aborted) return;
       this.#rung = false;
       const look = await this.#watch.look(this.#head, { sure: this.#pace.mustBeSure, toSeq, signal });
-      this.#reached();
+      this.#failures = 0;
       if (look === "more") {
         // Should the read find nothing, this counts as a look that found nothing.
         this.#pace.foundNothing();
@@ -167,6 +168,7 @@ export class Follower {
   #pass({ records, head }: Pick<ReadStep, "records" | "head">, knownEnd: number): Piece {
     this.#known = Math.max(this.#known, knownEnd);
     this.#head = head;
+    this.#failures = 0;
     this.#pace.found();
     return { records: records.filter(this.#matches), head, atEnd: false };
   }
@@ -204,10 +206,6 @@ export class Follower {
     } finally {
       this.#wake = null;
     }
-  }
-
-  #reached(): void {
-    this.#failures = 0;
   }
 
   /** What may pass is waited for; everything else is the subscriber's to know. */

@@ -203,6 +203,20 @@ describe("consume", () => {
     await run.ended;
   });
 
+  it("does not wait for a bucket that takes no positions once it is to stop", async () => {
+    await append(0, 1);
+    const lost = new BackendError("UNAVAILABLE", "no answer");
+    const objects = overriding(memoryObjects({ bucket }), {
+      putIfAbsent: () => Promise.resolve({ outcome: "unknown", sent: false, cause: lost }),
+    });
+    const run = await start({ onTrouble: () => undefined }, await S3EventStore.open({ objects, runtime }));
+    await runtime.pass(25_000);
+    run.stop.abort();
+    await runtime.pass(200_000);
+    expect(await Promise.race([run.ended, settle()])).toBe(lost);
+    expect([run.handled, saved()]).toEqual([[0], null]);
+  });
+
   it("works on a file, its position in a directory beside it", async () => {
     const log = new ScratchLog();
     const store = await log.open();

@@ -4,6 +4,7 @@ import { memoryObjects } from "../../../src/objects/memory.js";
 import type { ObjectMap } from "../../../src/objects/object-map.js";
 import type { EventStore } from "../../../src/stores/port.js";
 import { S3EventStore } from "../../../src/stores/s3-event-store.js";
+import { overriding } from "../../log/overriding.js";
 import { Collected, event, ManualRuntime, openAlone, range, settle, type CountingObjects } from "./bench.js";
 
 let bucket: ObjectMap;
@@ -127,7 +128,7 @@ describe("a subscription", () => {
   it("must find that what the filter leaves out links, too", async () => {
     await append(0, 3);
     const got = new Collected(store.subscribe({ filter: { type: "None" } }));
-    await settle();
+    await runtime.pass(10_000);
     const other = await openAlone(memoryObjects().bucket);
     for (let n = 100; n < 106; n++) await other.store.append(event(n));
     bucket.put(key(4), (await other.objects.get(key(4)))?.body ?? "");
@@ -214,6 +215,26 @@ describe("a subscription", () => {
     await fromNothing.close();
   });
 
+  it("leaves nothing out when the log comes to `from` while its end is looked for", async () => {
+    await append(0, 4);
+    const real = memoryObjects({ bucket, identity: "another process" });
+    let heads = 0;
+    const other = await S3EventStore.open({
+      objects: overriding(real, {
+        get: async (key, options) => {
+          // First the read asks for the stored head, then the look for the log's end does.
+          if (key === "events/_head.json" && ++heads === 2) await append(5, 9);
+          return real.get(key, options);
+        },
+      }),
+      runtime,
+    });
+    const got = new Collected(other.subscribe({ from: 7 }));
+    await runtime.pass(2_000);
+    expect(got.seqs).toEqual([7, 8, 9]);
+    await other.close();
+  });
+
   it("ends behind `to`, in a batch as well, whatever the filter leaves out", async () => {
     await append(0, 4);
     const short = store.subscribe({ from: 1, to: 3 });
@@ -223,7 +244,7 @@ describe("a subscription", () => {
     expect((await short.whenCaughtUp).seq).toBe(3);
     const later = new Collected(store.subscribe({ to: 6 }));
     const filtered = new Collected(store.subscribe({ to: 6, filter: { type: "None" } }));
-    await settle();
+    await runtime.pass(10_000);
     await writer.appendBatch(range(5, 9).map((n) => event(n)));
     await runtime.pass(2_000);
     expect([await later.ended, await filtered.ended]).toEqual([null, null]);

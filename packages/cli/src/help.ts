@@ -70,6 +70,11 @@ its place. It ends at the first fault, with exit 2. With --from, what lies befor
 neither fetched nor verified, save the one record before.
 
 --follow waits for new events until Ctrl-C; each must link to the last one seen.
+--interval is the longest pause between two looks. With --position NAME it remembers,
+beside the log, how far it has printed, and the next run goes on there (--from counts
+only for the first): nothing is left out, and after a crash a little may come twice.
+Of two that follow under one name, one is stopped (POSITION_TAKEN).
+
 --json prints full records exactly as they are stored, one a line.
 
 Examples:
@@ -77,6 +82,7 @@ Examples:
   rynxs read --from 1000 --to 1999 --type OrderPlaced
   rynxs read --json | jq -r .event.type | sort | uniq -c
   rynxs read --follow --json --from 5000
+  rynxs read --follow --json --type OrderPlaced --position mailer | send-mails
 `;
 
 export const VERIFY: string = `

@@ -63,6 +63,11 @@ export function buildProgram(
     .option("--limit <n>", "at most so many", parseCount(Number.MAX_SAFE_INTEGER))
     .option("--follow", "go on with new events until Ctrl-C")
     .option("--interval <seconds>", "with --follow: how often to look", parseSeconds, 1)
+    .addOption(
+      new Option("--position <name>", "with --follow: remember what was printed, and go on behind it").conflicts(
+        "anchor",
+      ),
+    )
     .addOption(anchorOption())
     .action((flags: ReadFlags) => run(async (context) => (await import("./commands/read.js")).read(flags, context)));
 

@@ -38,7 +38,7 @@ describe("compact, prune and copy --segments", () => {
     const input = Array.from({ length: EVENTS }, (_, i) => `{"type":"T","aggregate_id":"a-${i % 9}","ts":${i}}\n`);
     await json(["append", "--store", file, "--stdin", "--batch", "1000"], options(input.join("")));
     lines = await readAll("--store", file);
-  }, 60_000);
+  }, 120_000);
 
   afterAll(async () => {
     await server.close();
@@ -77,7 +77,7 @@ describe("compact, prune and copy --segments", () => {
     const broken = await rynxs(["verify", ...at("one")], options());
     expect(broken.code).toBe(2);
     expect(broken.stdout + broken.stderr).toContain(key);
-  }, 60_000);
+  }, 120_000);
 
   it("copies to another bucket as segments, and goes on there", async () => {
     const copied = await json(["copy", file, place("two"), "--endpoint", server.endpoint, "--segments"], options());
@@ -91,12 +91,12 @@ describe("compact, prune and copy --segments", () => {
     expect(await json(["verify", "--store", back], options())).toMatchObject({ valid: true, events: EVENTS + 1 });
     const refused = await rynxs(["copy", place("two"), file, "--segments"], options());
     expect(refused.code).toBe(1);
-  }, 60_000);
+  }, 120_000);
 
   it("goes on with segments that are all there is", async () => {
     const part = `file:${join(folder, "part.log")}`;
-    const rows = lines.slice(0, 20_000).map((line) => (JSON.parse(line) as { event: object }).event);
-    const input = rows.map(({ type, aggregate_id, ts }: any) => JSON.stringify({ type, aggregate_id, ts }));
+    const rows = lines.slice(0, 20_000).map((line) => (JSON.parse(line) as { event: Record<string, unknown> }).event);
+    const input = rows.map(({ type, aggregate_id, ts }) => JSON.stringify({ type, aggregate_id, ts }));
     await json(["append", "--store", part, "--stdin", "--batch", "1000"], options(`${input.join("\n")}\n`));
     const target = [place("three"), "--endpoint", server.endpoint, "--segments"];
     await json(["copy", part, ...target], options());
@@ -111,5 +111,5 @@ describe("compact, prune and copy --segments", () => {
       first_seq: 20_000,
     });
     expect(await readAll(...at("three"))).toEqual(lines);
-  }, 60_000);
+  }, 120_000);
 });

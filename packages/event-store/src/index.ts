@@ -29,6 +29,9 @@ export { FileEventStore, type FileEventStoreOptions } from "./stores/file/file-e
 export { openEventStore, storeConfig, type Environment, type StoreConfig, type StoreOverrides } from "./stores/open.js";
 export type * from "./stores/port.js";
 export { S3EventStore, type ObjectLogOptions, type S3EventStoreOptions } from "./stores/s3-event-store.js";
+export { consume, type ConsumeOptions } from "./stores/subscription/consume.js";
+export type * from "./stores/subscription/port.js";
+export { positionsOf } from "./stores/subscription/positions.js";
 export { systemRuntime, type Runtime } from "./system/runtime.js";
 export type { OnWarning, StoreWarning } from "./system/warning.js";
 export { examine } from "./stores/doctor.js";

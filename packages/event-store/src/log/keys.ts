@@ -4,6 +4,8 @@ import { MAX_SEQ } from "../core/event.js";
 const EVENT_NAME = /^[0-9]{10}\.json$/;
 const SEGMENT_NAME = /^([0-9]{10})-([0-9]{10})\.jsonl\.gz$/;
 
+const POSITION_NAME = /^[A-Za-z0-9._-]{1,200}$/;
+
 /** Inclusive. */
 export interface SeqRange {
   readonly first: number;
@@ -77,6 +79,16 @@ export class LogKeys {
   /** What the keys of all index files begin with. */
   get index(): string {
     return `${this.root}_index/`;
+  }
+
+  /** The durable position of the consumers of one name. @throws ConfigError when the name is not usable as one */
+  position(name: string): string {
+    if (!POSITION_NAME.test(name)) {
+      throw new ConfigError(`${JSON.stringify(name)} cannot be the name of a position`, {
+        hint: "a name is 1 to 200 of the characters A-Z a-z 0-9 . _ -",
+      });
+    }
+    return `${this.root}_positions/${name}.json`;
   }
 
   /** What LIST starts after to see every event key beyond `seq`; −1 sees all. */

@@ -40,6 +40,9 @@ import type {
 } from "./port.js";
 import { checkSeq, readVerified, verifyLog } from "./reading.js";
 import type { RecordSource } from "./record-source.js";
+import { ring } from "./subscription/bell.js";
+import type { SubscribeOptions, Subscription } from "./subscription/port.js";
+import { LogSubscription } from "./subscription/subscription.js";
 
 export interface EventLogParts {
   readonly location: string;
@@ -61,6 +64,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
   readonly #hashVersion: HashVersion;
   readonly #runtime: Runtime;
   readonly #backlog = new Backlog();
+  readonly #closing = new AbortController();
   #closed = false;
 
   constructor(parts: EventLogParts) {
@@ -126,6 +130,15 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     return oneByOne(this.#records(options), (record) => parser.parse(record));
   }
 
+  subscribe<T extends keyof E & string = keyof E & string>(
+    options: SubscribeOptions<T> = {},
+  ): Subscription<Pick<E, T>> {
+    this.#checkOpen();
+    const { derived: place } = this;
+    const log = { source: this.#source, logHead: () => this.#writer.head(), place, runtime: this.#runtime };
+    return new LogSubscription<Pick<E, T>>(log, options, this.#closing.signal);
+  }
+
   readRecords(options: ReadOptions = {}): AsyncIterableIterator<StoredRecord, undefined> {
     return oneByOne(this.#records(options), ({ seq, eventHash, prevHash, line }) => ({
       seq,
@@ -179,6 +192,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#closing.abort();
     await this.#writer.close();
     await this.derived.objects.close();
   }
@@ -224,7 +238,10 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
       } finally {
         this.#backlog.hold(bytes);
       }
-      return await this.#writer.append(job);
+      const outcome = await this.#writer.append(job);
+      const last = "records" in outcome ? outcome.records.at(-1) : undefined;
+      if (last) ring(this.derived, last.seq);
+      return outcome;
     } finally {
       this.#backlog.leave(count, bytes);
     }

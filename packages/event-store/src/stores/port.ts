@@ -2,6 +2,7 @@ import type { Anchor, AnyEvents, EventMap, Head, NewEvent, RecordedEvent, Stored
 import type { VerificationError } from "../core/errors.js";
 import type { CompactionReport, CompactOptions, PruneOptions, PruneReport } from "../log/upkeep.js";
 import type { ObjectStore } from "../objects/port.js";
+import type { SubscribeOptions, Subscription } from "./subscription/port.js";
 
 export type { CompactionReport, CompactOptions, PruneOptions, PruneReport, UpkeepProgress } from "../log/upkeep.js";
 
@@ -56,6 +57,12 @@ export interface EventStore<E extends EventMap = AnyEvents> {
     options?: ReadOptions<T>,
   ): AsyncIterable<RecordedEvent<Pick<E, T>>>;
 
+  /**
+   * As `read`, and then goes on with new events as they are appended, by this process or any other. It waits out UNAVAILABLE; whatever
+   * else `read` fails with ends it.
+   */
+  subscribe<T extends keyof E & string = keyof E & string>(options?: SubscribeOptions<T>): Subscription<Pick<E, T>>;
+
   /** As `read`, with the stored bytes instead of parsed events. */
   readRecords(options?: ReadOptions): AsyncIterable<StoredRecord>;
 
@@ -94,7 +101,7 @@ export interface EventStore<E extends EventMap = AnyEvents> {
    */
   prune(options?: PruneOptions): Promise<PruneReport>;
 
-  /** Ends queued appends, writes the head, frees connections and locks. Appends after it, and those that wait for a place, throw CLOSED. */
+  /** Ends queued appends and subscriptions, writes the head, frees connections and locks. Appends after it, and those that wait for a place, throw CLOSED. */
   close(): Promise<void>;
 }
 

@@ -8,27 +8,45 @@ import type { RecordView } from "../core/record-view.js";
 import type { RangeOptions, ReadOptions, VerifyOptions, VerifyReport } from "./port.js";
 import type { RecordSource } from "./record-source.js";
 
-/**
- * The verified records of a read that pass its filters, some at a time. A read that meets the log's end fails, after its last
- * record, when the stored head shows that there was more. @throws VerificationError
- */
+/** The verified records of a read that pass its filters, some at a time. @throws VerificationError */
 export async function* readVerified(
   source: RecordSource,
   logHead: () => Promise<Head>,
   options: ReadOptions,
 ): AsyncGenerator<readonly RecordView[]> {
+  for await (const { records } of walkVerified(source, logHead, options)) if (records.length > 0) yield records;
+}
+
+/** Some records of a read. */
+export interface ReadStep {
+  /** Those that pass the filters. */
+  readonly records: readonly RecordView[];
+  /** The last record that was verified so far, and how far the log is known to reach. */
+  readonly head: Head;
+  readonly knownEnd: number;
+}
+
+/**
+ * The steps of a read, whether any record of them passes its filters or not. A read that meets the log's end fails, after its last
+ * record, when the stored head shows that there was more. @throws VerificationError
+ */
+export async function* walkVerified(
+  source: RecordSource,
+  logHead: () => Promise<Head>,
+  options: ReadOptions,
+): AsyncGenerator<ReadStep> {
   const range = checkRange(options);
-  const matches = filter(options);
+  const matches = recordFilter(options);
   const { toSeq = MAX_SEQ, signal } = options;
   const watch = new HeadWatch(await source.storedHead(signal));
+  const { likelyEnd = -1 } = watch.hint;
   const wanted = matches && ((record: RecordFields): boolean => watch.awaits(record.seq) || matches(record));
   let end: Head | null = null;
   const onAnchor = (anchor: Anchor): void => options.onAnchor?.(anchor);
   for await (const { records, head } of source.walk({ ...range, toSeq, signal, onAnchor, wanted, ...watch.hint })) {
     end = head;
     for (const record of records) if (watch.awaits(record.seq)) watch.see(headOf(record));
-    const found = matches ? records.filter(matches) : records;
-    if (found.length > 0) yield found;
+    yield { records: matches ? records.filter(matches) : records, head, knownEnd: Math.max(likelyEnd, head.seq) };
   }
   // A read that stopped where it was told to says nothing of the end; every other one has met it.
   if ((end ?? before(range)).seq >= toSeq) return;
@@ -157,7 +175,7 @@ function before(range: { readonly fromSeq: number; readonly anchor?: Head }): He
 }
 
 /** Compares canonical bytes: nothing is parsed for a record that is not wanted. Undefined when all are. */
-function filter({ aggregateId, type }: ReadOptions): ((record: RecordFields) => boolean) | undefined {
+export function recordFilter({ aggregateId, type }: ReadOptions): ((record: RecordFields) => boolean) | undefined {
   const id = aggregateId === undefined ? null : Buffer.from(quote(aggregateId));
   const name = type === undefined ? null : Buffer.from(quote(type));
   if (!id && !name) return undefined;
@@ -188,6 +206,11 @@ function checkRange(options: RangeOptions & { readonly toSeq?: number | undefine
     });
   }
   return anchor && anchor.seq >= 0 ? { fromSeq, anchor } : { fromSeq };
+}
+
+/** Where a range begins. @throws ConfigError when it is no range */
+export function firstSeqOf(options: RangeOptions): number {
+  return checkRange(options).fromSeq;
 }
 
 export function checkSeq(name: string, seq: number): void {

@@ -5,6 +5,7 @@ import { Appender } from "../log/appender.js";
 import { HeadKeeper } from "../log/head-keeper.js";
 import { LogKeys } from "../log/keys.js";
 import { ObjectLogWriter } from "../log/object-log.js";
+import { ObjectWatch } from "../log/object-watch.js";
 import { walkObjects, type WalkRange, type WalkStep } from "../log/reader.js";
 import { readHead, recordAt, type LogOnObjects } from "../log/tail.js";
 import type { CompactionReport, CompactOptions, PruneOptions, PruneReport, Upkeep } from "../log/upkeep.js";
@@ -116,6 +117,10 @@ class ObjectSource implements RecordSource {
 
   async hashOf(seq: number, signal?: AbortSignal): Promise<string | null> {
     return (await recordAt(this.#log, seq, signal))?.eventHash ?? null;
+  }
+
+  watch(): ObjectWatch {
+    return new ObjectWatch(this.#log);
   }
 }
 

@@ -18,9 +18,10 @@ import type {
   VerifyReport,
   WriteOptions,
 } from "../stores/port.js";
+import type { SubscribeOptions, Subscription } from "../stores/subscription/port.js";
 import type { AppendInvocation, History } from "./history.js";
 
-/** The store with all its appends, reads and looks at the head written down in `history`. Imports are not. */
+/** The store with all its appends, reads and looks at the head written down in `history`. Imports and subscriptions are not. */
 export function recorded(store: EventStore, history: History): EventStore {
   return new RecordedStore(store, history);
 }
@@ -78,6 +79,10 @@ class RecordedStore implements EventStore {
 
   readRecords(options: ReadOptions = {}): AsyncIterable<StoredRecord> {
     return this.#seen(this.#store.readRecords(options), options);
+  }
+
+  subscribe<T extends string = string>(options?: SubscribeOptions<T>): Subscription<Pick<AnyEvents, T>> {
+    return this.#store.subscribe(options);
   }
 
   async head(): Promise<Head> {

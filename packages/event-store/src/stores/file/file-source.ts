@@ -7,6 +7,7 @@ import { lockFile } from "../../system/file-lock.js";
 import type { RecordSource } from "../record-source.js";
 import { wholeEnd } from "./batch-mark.js";
 import { asStoreError, openForReading, readBlocks, readLines } from "./file-bytes.js";
+import { FileWatch } from "./file-watch.js";
 import { firstSeq, offsetNear, seqOf } from "./locate.js";
 import type { LogFiles } from "./log-files.js";
 import { RangeWalk } from "./range-walk.js";
@@ -56,6 +57,10 @@ export class FileSource implements RecordSource {
     } finally {
       await part.file.close();
     }
+  }
+
+  watch(): FileWatch {
+    return new FileWatch(this.#files);
   }
 
   async *walk(range: WalkRange): AsyncGenerator<WalkStep> {

@@ -74,6 +74,11 @@ export class LogKeys {
     return `${this.root}_index/`;
   }
 
+  /** What the keys of all snapshots begin with. */
+  get snapshots(): string {
+    return `${this.root}_snapshots/`;
+  }
+
   /** What LIST starts after to see every event key beyond `seq`; −1 sees all. */
   after(seq: number): string {
     return seq < 0 ? this.root : this.event(seq);

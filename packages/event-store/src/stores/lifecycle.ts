@@ -7,8 +7,6 @@ import { systemRuntime, type Runtime } from "../system/runtime.js";
 import { checkPolicy, harmOf, ownIds, policyRules, type LifecyclePolicy } from "./lifecycle-policy.js";
 import { openUpkeep, type BucketLog } from "./upkeep.js";
 
-export type { LifecyclePolicy } from "./lifecycle-policy.js";
-
 /** The lifecycle rules of a log's bucket, with those of the log told from those of others. */
 export interface LogLifecycle {
   /** All rules of the bucket. */
@@ -56,7 +54,6 @@ export async function lifecycleOf(log: BucketLog): Promise<LogLifecycle> {
 const READ_BACK_PAUSES_MS = [0, 500, 1000, 2000, 4000, 8000];
 
 interface Change {
-  readonly before: LifecycleDocument | null;
   readonly after: LifecycleDocument | null;
   readonly view: LifecycleView;
 }
@@ -112,12 +109,16 @@ class BucketLogLifecycle implements LogLifecycle {
       !this.#isOurs(rule) || wanted.some((each) => sameRule(each.rule, rule));
     const added = wanted.filter((each) => !rules.some((rule) => sameRule(each.rule, rule)));
     const removed = rules.filter((rule) => !isKept(rule));
-    const xml = changeRules(before?.xml ?? null, new Set(removed.map(({ raw }) => raw)), added.map((each) => each.xml));
+    const xml = changeRules(
+      before?.xml ?? null,
+      new Set(removed.map(({ raw }) => raw)),
+      added.map((each) => each.xml),
+    );
     const view = this.#view([
       ...rules.map((rule) => ({ rule, change: isKept(rule) ? ("none" as const) : ("remove" as const) })),
       ...added.map(({ rule }) => ({ rule, change: "add" as const })),
     ]);
-    return { before, after: xml === null ? null : { ...before, xml }, view };
+    return { after: xml === null ? null : { ...before, xml }, view };
   }
 
   #isOurs({ id }: LifecycleRule): boolean {
@@ -139,9 +140,13 @@ class BucketLogLifecycle implements LogLifecycle {
 function rulesOf(document: LifecycleDocument | null): readonly LifecycleRule[] {
   const rules = document === null ? [] : parseRules(document.xml);
   if (rules !== null) return rules;
-  throw new BackendError("REQUEST_REFUSED", "the bucket's lifecycle rules are written in a way that is not known here", {
-    hint: "nothing was changed: change them with the tool that wrote them",
-  });
+  throw new BackendError(
+    "REQUEST_REFUSED",
+    "the bucket's lifecycle rules are written in a way that is not known here",
+    {
+      hint: "nothing was changed: change them with the tool that wrote them",
+    },
+  );
 }
 
 /** A rule of our own, read as others are. */

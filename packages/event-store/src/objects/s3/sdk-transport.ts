@@ -229,7 +229,10 @@ function ok<T>(value: T): { readonly kind: "ok"; readonly value: T } {
 function heldBack(why: NonNullable<Sending["held"]>, attempt: Attempt): Verdict {
   if (why === "expired") return expiredPut(attempt);
   const problem = "the S3Client signs no x-amz-date, so nothing bounds how late this put could be stored";
-  return { kind: "refused", error: failure("REQUEST_REFUSED", attempt, problem, { hint: "let the client sign with SigV4" }) };
+  return {
+    kind: "refused",
+    error: failure("REQUEST_REFUSED", attempt, problem, { hint: "let the client sign with SigV4" }),
+  };
 }
 
 function isAborted(signal: AbortSignal | undefined): boolean {

@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from "node:crypto";
-import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { lifecycleOf, type LogLifecycle } from "../../src/index.js";
 import { openS3Upkeep } from "../../src/objects/s3/index.js";
 import { systemRuntime, type Runtime } from "../../src/system/runtime.js";
 import { FAULTS, startS3Emulator, type S3Emulator } from "../../src/testing/s3-emulator/index.js";
+import { rawS3 } from "../objects/raw-s3.js";
 
 interface Server {
   readonly endpoint: string;
@@ -124,14 +125,19 @@ describe("the emulator", () => {
 
 const endpoint = process.env["RYNXS_TEST_S3_ENDPOINT"] ?? "";
 describe.runIf(endpoint !== "")("real server", () => {
-  suite(() => ({
-    endpoint,
-    // The rules of a bucket are one document: a bucket that other tests write to is left as it was found, without any.
-    bucket: process.env["RYNXS_TEST_S3_BUCKET"] ?? "",
+  // The rules of a bucket are one document: this takes a bucket of its own.
+  const bucket = `rynxs-lifecycle-${randomUUID()}`;
+  const credentials = {
     accessKeyId: process.env["AWS_ACCESS_KEY_ID"] ?? "",
     secretAccessKey: process.env["AWS_SECRET_ACCESS_KEY"] ?? "",
-    region: "us-east-1",
-  }));
+  };
+  beforeAll(async () => {
+    expect(await rawS3(endpoint, { method: "PUT", path: `/${bucket}`, credentials })).toMatchObject({ status: 200 });
+  });
+  afterAll(async () => {
+    expect(await rawS3(endpoint, { method: "DELETE", path: `/${bucket}`, credentials })).toMatchObject({ status: 204 });
+  });
+  suite(() => ({ endpoint, bucket, ...credentials, region: "us-east-1" }));
 });
 
 describe("what others wrote", () => {

@@ -100,8 +100,8 @@ function durationOf(storageClass: string, tier: RestoreTier): string {
 }
 
 function sizeText(bytes: number): string {
-  const [unit, name] = bytes >= 1e9 ? [1e9, "GB"] : bytes >= 1e6 ? [1e6, "MB"] : [1e3, "KB"];
-  return `${(bytes / Number(unit)).toFixed(1)} ${String(name)}`;
+  if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(1)} GB`;
+  return bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e3).toFixed(1)} KB`;
 }
 
 function resultJson(segments: readonly SegmentRestore[], waited: boolean): Record<string, unknown> {

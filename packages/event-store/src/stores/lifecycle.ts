@@ -1,5 +1,5 @@
 import { BackendError, ConfigError } from "../core/errors.js";
-import { LogKeys } from "../log/keys.js";
+import type { LogKeys } from "../log/keys.js";
 import type { BucketLifecycle, LifecycleDocument, LifecycleOptions } from "../objects/lifecycle.js";
 import { changeRules, parseRules, sameRule, type LifecycleRule } from "../objects/s3/lifecycle-rules.js";
 import type { S3Upkeep } from "../objects/s3/open.js";

@@ -62,8 +62,8 @@ export function archiveState(headers: IncomingHttpHeaders): ArchiveState {
   };
   const storageClass = given("x-amz-storage-class") ?? "STANDARD";
   const restore = given("x-amz-restore") ?? "";
-  if (/ongoing-request="true"/.test(restore)) return { storageClass, state: "restoring" };
-  if (/ongoing-request="false"/.test(restore)) {
+  if (restore.includes('ongoing-request="true"')) return { storageClass, state: "restoring" };
+  if (restore.includes('ongoing-request="false"')) {
     const until = Date.parse(/expiry-date="([^"]*)"/.exec(restore)?.[1] ?? "");
     return { storageClass, state: "readable", ...(Number.isNaN(until) ? {} : { readableUntil: until }) };
   }

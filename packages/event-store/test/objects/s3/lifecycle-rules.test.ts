@@ -82,6 +82,8 @@ describe("lifecycle documents", () => {
         ),
       ),
     ).toBe(true);
+    const [first, second] = ["<A><Days>1</Days></A>", "<A><Days>2</Days></A>"];
+    expect(sameRule(rule(first + second), rule(second + first)), "in another order").toBe(true);
     for (const other of [
       `<ID>i</ID><Prefix>q/</Prefix>${base}`,
       `<ID>j</ID><Prefix>p/</Prefix>${base}`,

@@ -186,3 +186,40 @@ Examples:
 
 With --json: {"copied","first_seq","head":{"seq","hash"}}.
 `;
+
+export const LIFECYCLE: string = `
+Lifecycle rules let the bucket move a log's segments to a cheaper storage class by
+itself. apply makes the log's own rules be what the options say, and no others;
+remove takes them away. Both only say what would change, unless --yes is given.
+Rules that are not the log's stay as they are; those that would delete or archive
+its objects are warned of. S3 only.
+
+Classes on AWS: STANDARD_IA (from 30 days), INTELLIGENT_TIERING and GLACIER_IR are
+read as ever; objects in GLACIER and DEEP_ARCHIVE must be restored first (rynxs
+restore). Event objects are never moved, and nothing but snapshots ever expires.
+
+Examples:
+  rynxs lifecycle show
+  rynxs lifecycle apply --class GLACIER_IR --days 90
+  rynxs lifecycle apply --class DEEP_ARCHIVE --days 365 --expire-snapshots 30 --yes
+  rynxs lifecycle remove --yes
+
+With --json: {"rules":[{"id","ours","enabled","prefix","does","change"}],
+"changed"?,"applied"?,"warnings"}.
+`;
+
+export const RESTORE: string = `
+Asks for copies of the archived segments that hold the range (default: all), says how
+long it takes and what is billed. The copies are kept for --days; a copy that would
+end earlier is kept longer. Run it as often as you like: it asks for nothing twice.
+--wait looks every --interval seconds until all can be read. S3 only.
+
+Examples:
+  rynxs restore --from 0 --to 999999 --tier Bulk
+  rynxs restore --days 30 --wait
+  rynxs restore --json
+
+With --json: {"segments":[{"first","last","key","size","storage_class","state",
+"answer","readable_until"?}],"asked","readable"}; answer is asked, under-way,
+prolonged or none.
+`;

@@ -1,10 +1,12 @@
-import { Command, Option } from "commander";
+import { Argument, Command, Option } from "commander";
 import type { AppendFlags } from "./commands/append.js";
 import type { CompactFlags } from "./commands/compact.js";
 import type { CopyFlags } from "./commands/copy.js";
 import type { HeadFlags } from "./commands/head.js";
+import type { LifecycleAction, LifecycleFlags } from "./commands/lifecycle.js";
 import type { PruneFlags } from "./commands/prune.js";
 import type { ReadFlags } from "./commands/read.js";
+import type { RestoreFlags } from "./commands/restore.js";
 import type { VerifyFlags } from "./commands/verify.js";
 import type { Context } from "./context.js";
 import * as help from "./help.js";
@@ -115,6 +117,27 @@ export function buildProgram(
     .option("--json", "print JSON")
     .action((from: string, to: string, flags: CopyFlags) =>
       run(async (context) => (await import("./commands/copy.js")).copy(from, to, flags, context)),
+    );
+
+  define(program, "lifecycle", "show or set the bucket's rules for the log's segments and snapshots", help.LIFECYCLE)
+    .addArgument(new Argument("<action>", "what to do").choices(["show", "apply", "remove"]))
+    .option("--class <name>", "with apply: storage class that segments move to")
+    .option("--days <n>", "with --class: so many days after they were written", parseCount(36_500))
+    .option("--expire-snapshots <days>", "with apply: delete snapshots this old", parseCount(36_500))
+    .option("--yes", "do it; else only say what would change")
+    .action((action: LifecycleAction, flags: LifecycleFlags) =>
+      run(async (context) => (await import("./commands/lifecycle.js")).lifecycle(action, flags, context)),
+    );
+
+  define(program, "restore", "have archived segments restored, so that they can be read", help.RESTORE)
+    .option("--from <seq>", "first seq", parseSeq)
+    .option("--to <seq>", "last seq", parseSeq)
+    .option("--days <n>", "how long the copies are kept", parseCount(3650), 7)
+    .addOption(new Option("--tier <tier>", "how fast").choices(["Standard", "Bulk", "Expedited"]).default("Standard"))
+    .option("--wait", "until all can be read")
+    .option("--interval <seconds>", "with --wait: how often to look", parseSeconds, 60)
+    .action((flags: RestoreFlags) =>
+      run(async (context) => (await import("./commands/restore.js")).restore(flags, context)),
     );
 
   command(program, "demo", "show it at work, in a temporary directory", "").action(() =>

@@ -35,3 +35,16 @@ export { positionsOf } from "./stores/subscription/positions.js";
 export { systemRuntime, type Runtime } from "./system/runtime.js";
 export type { OnWarning, StoreWarning } from "./system/warning.js";
 export { examine } from "./stores/doctor.js";
+export {
+  archiveOf,
+  type ArchiveRange,
+  type LogArchive,
+  type RestoreOptions,
+  type SegmentRestore,
+  type SegmentState,
+  type WaitOptions,
+} from "./stores/archive.js";
+export { lifecycleOf, type LifecycleView, type LogLifecycle, type RuleView } from "./stores/lifecycle.js";
+export { SEGMENT_CLASSES, type LifecyclePolicy } from "./stores/lifecycle-policy.js";
+export type { BucketLog } from "./stores/upkeep.js";
+export { RESTORE_TIERS, type ArchiveState, type RestoreAnswer, type RestoreTier } from "./objects/archive.js";

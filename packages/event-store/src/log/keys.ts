@@ -91,6 +91,11 @@ export class LogKeys {
     return `${this.root}_positions/${name}.json`;
   }
 
+  /** What the keys of all snapshots begin with. */
+  get snapshots(): string {
+    return `${this.root}_snapshots/`;
+  }
+
   /** What LIST starts after to see every event key beyond `seq`; −1 sees all. */
   after(seq: number): string {
     return seq < 0 ? this.root : this.event(seq);

@@ -91,14 +91,12 @@ export class Follower {
     const release = onAbort(signal, () => this.#wake?.());
     try {
       let checked = false;
-      while (!signal.aborted) {
+      while (!this.#isOver()) {
         try {
           if (!checked) await this.#checkAnchor();
           checked = true;
           yield* this.#readToEnd();
-          if (this.#ended) return;
-          yield* this.#lookOn();
-          if (this.#ended) return;
+          if (!this.#isOver()) yield* this.#lookOn();
         } catch (error) {
           if (signal.aborted) return;
           await this.#outlast(error);
@@ -110,8 +108,10 @@ export class Follower {
     }
   }
 
-  get #ended(): boolean {
-    return this.#head !== null && this.#head.seq >= this.#options.to;
+  /** It was ended, or `to` was passed. */
+  #isOver(): boolean {
+    const { signal, to } = this.#options;
+    return signal.aborted || (this.#head !== null && this.#head.seq >= to);
   }
 
   /** A log that does not reach the anchor, or has another record there, would show it only with its next record, if ever. */
@@ -143,7 +143,7 @@ export class Follower {
   async *#lookOn(): AsyncGenerator<Piece, void, undefined> {
     const { to: toSeq, signal } = this.#options;
     let found = 0;
-    while (this.#head !== null && !signal.aborted) {
+    while (this.#head !== null) {
       if (found === 0) await this.#pause();
       if (signal.aborted) return;
       this.#rung = false;
@@ -160,7 +160,7 @@ export class Follower {
         yield { records: [], head: this.#head, atEnd: true };
       } else {
         yield this.#pass(look, look.head.seq);
-        if (++found === LOOKS_BEFORE_READ || this.#ended) return;
+        if (++found === LOOKS_BEFORE_READ || this.#isOver()) return;
       }
     }
   }

@@ -79,7 +79,7 @@ class ObjectPosition implements DurablePosition {
     this.#runtime = runtime;
     this.#owner = `${runtime.id()}-`;
     this.#saved = loaded && shown(loaded.position);
-    this.#etag = loaded && loaded.etag;
+    this.#etag = loaded?.etag ?? null;
   }
 
   get name(): string {

@@ -2,7 +2,6 @@ import type { NewEvent, RecordedEvent } from "../../../src/core/event.js";
 import { MemoryObjects } from "../../../src/objects/memory.js";
 import type { ObjectMap } from "../../../src/objects/object-map.js";
 import type { EventStore } from "../../../src/stores/port.js";
-import type { Subscription } from "../../../src/stores/subscription/port.js";
 import { S3EventStore, type ObjectLogOptions } from "../../../src/stores/s3-event-store.js";
 import type { Runtime } from "../../../src/system/runtime.js";
 
@@ -90,7 +89,7 @@ export class Collected {
   readonly ended: Promise<unknown>;
   isEnded = false;
 
-  constructor(subscription: Subscription) {
+  constructor(subscription: AsyncIterable<RecordedEvent>) {
     this.ended = this.#collect(subscription).then(
       () => null,
       (error: unknown) => error,
@@ -102,7 +101,7 @@ export class Collected {
     return this.events.map(({ seq }) => seq);
   }
 
-  async #collect(subscription: Subscription): Promise<void> {
+  async #collect(subscription: AsyncIterable<RecordedEvent>): Promise<void> {
     for await (const recorded of subscription) this.events.push(recorded);
   }
 }

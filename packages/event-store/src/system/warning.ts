@@ -2,7 +2,7 @@
 export interface StoreWarning {
   /**
    * `TORN_TAIL_SET_ASIDE`, `HEAD_NOT_WRITTEN`, `ENDPOINT_SCHEME_ASSUMED`, `SEGMENT_UNUSABLE`, `INDEX_UNUSABLE`,
-   * `SNAPSHOT_UNUSABLE`.
+   * `SNAPSHOT_UNUSABLE`, `SNAPSHOT_NOT_WRITTEN`, `SNAPSHOT_NOT_DELETED`.
    */
   readonly code: string;
   readonly message: string;

@@ -75,7 +75,7 @@ export async function* eventsOf<S, E extends EventMap>(
   const [type] = types?.size === 1 ? (types as Set<keyof E & string>) : [];
   const anchor = after.seq < 0 ? {} : { anchor: after };
   for await (const event of store.read({ ...anchor, toSeq, signal, type, aggregateId: filter?.aggregateId })) {
-    if (types === null || types.has(event.type)) yield event as RecordedEvent<E>;
+    if (types === null || types.has(event.type)) yield event;
   }
 }
 

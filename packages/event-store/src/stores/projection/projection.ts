@@ -19,7 +19,7 @@ export interface Projection<S, E extends EventMap = AnyEvents> {
    */
   readonly apply: (state: S, event: RecordedEvent<E>) => S;
   /** Only these events are applied; default: all. */
-  readonly filter?: ProjectionFilter<E> | undefined;
+  readonly filter?: ProjectionFilter<NoInfer<E>> | undefined;
 }
 
 export interface ProjectionFilter<E extends EventMap = AnyEvents> {

@@ -76,9 +76,9 @@ export class SecondRun<S, E extends EventMap> {
       return one === other ? null : { expected: one, actual: other };
     };
     let found = differ(events.length);
-    if (found === null) {
-      const where = `seq ${String(same.at.seq + 1)} to ${String(shown.seq)}`;
-      return this.#error(`somewhere from ${where}`, shown.seq, { expected, actual });
+    if (found === null && events.length > 1) {
+      const where = `somewhere from seq ${String(same.at.seq + 1)} to ${String(shown.seq)}`;
+      return this.#error(where, shown.seq, { expected, actual });
     }
     let [low, high] = [0, events.length];
     while (high - low > 1) {
@@ -91,7 +91,7 @@ export class SecondRun<S, E extends EventMap> {
     return this.#error(
       `first at seq ${String(first?.seq)} (type ${String(first?.type)})`,
       first?.seq ?? shown.seq,
-      found,
+      found ?? { expected, actual },
     );
   }
 

@@ -150,7 +150,9 @@ describe.each(stores)("a projection %s", (_, open) => {
     const store = await open();
     await fill(store, 0, 100);
     const abort = new AbortController();
-    const onProgress = ({ events }: { events: number }): void => void (events === 57 && abort.abort());
+    const onProgress = ({ events }: { events: number }): void => {
+      if (events === 57) abort.abort();
+    };
     const run = project(store, totals, { snapshotEvery: 10, signal: abort.signal, onProgress });
     await expect(run).rejects.toMatchObject({ code: "ABORTED" });
     expect(await project(store, totals)).toMatchObject({ from: 49, state: expected(100) });

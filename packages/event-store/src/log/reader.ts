@@ -5,7 +5,7 @@ import { anchorDiffers } from "../core/head-check.js";
 import type { RecordFields } from "../core/record-scan.js";
 import type { RecordView } from "../core/record-view.js";
 import { lastRecordOf, MAX_OBJECT_BYTES, oversized, recordAlone, walkObject, walkRest } from "./event-object.js";
-import { firstEventAfter, lastEventUpTo, listEvents } from "./listing.js";
+import { eventsAround, firstEventAfter, listEvents } from "./listing.js";
 import { PROBE_BYTES, ReadWindow, WINDOW_BYTES, WINDOW_LEAST } from "./read-window.js";
 import { EMPTY, factsOf, type LogOnObjects } from "./tail.js";
 import { fetchAhead } from "./window.js";
@@ -48,13 +48,13 @@ export interface WalkStep {
  * @throws VerificationError at the first fault, behind the good records before it
  */
 export async function* walkObjects(log: LogOnObjects, range: WalkRange): AsyncGenerator<WalkStep> {
-  const { chain, after, rest } = await start(log, range);
+  const { chain, after, rest, batches } = await start(log, range);
   if (rest) yield* stepOf(chain, rest);
   if (after === null || chain.head.seq >= range.toSeq) return;
   const walk = new ObjectWalk(log, chain, range, after);
   const window = new ReadWindow();
   // Behind a batch there may be others.
-  if (chain.head.seq === after) {
+  if (chain.head.seq === after && batches !== true) {
     const computed = (): Iterable<Candidate> => computedKeys(log, after, Math.min(range.toSeq, range.likelyEnd ?? -1));
     for await (const objects of fetchWindow(log, window, range, computed)) {
       yield* walk.take(objects, true);
@@ -148,6 +148,8 @@ interface Start {
   readonly after: number | null;
   /** Records of the range that share an object with the anchor. */
   readonly rest?: WalkedLines;
+  /** The next object holds several records. */
+  readonly batches?: boolean;
 }
 
 async function start(log: LogOnObjects, range: WalkRange): Promise<Start> {
@@ -160,15 +162,20 @@ async function start(log: LogOnObjects, range: WalkRange): Promise<Start> {
   if (known) onAnchor(known);
   if (fromSeq === 0) return { chain: new ChainWalk(), after: -1 };
   const before = fromSeq - 1;
-  const lookBefore = (): Promise<number | null> =>
-    lastEventUpTo(log.objects, log.keys, known ? fromSeq : before, signal);
-  let keySeq = await lookBefore();
-  if (known && (keySeq === null || keySeq === fromSeq)) return { chain: new ChainWalk(known), after: before };
+  const lookBefore = (): ReturnType<typeof eventsAround> =>
+    eventsAround(log.objects, log.keys, known ? fromSeq : before, signal);
+  const { last, next } = await lookBefore();
+  let keySeq = last;
+  if (known && (keySeq === null || keySeq === fromSeq)) {
+    // What comes last holds all that is left.
+    const batches = keySeq === fromSeq && (next === null || (next !== undefined && next > fromSeq + 1));
+    return { chain: new ChainWalk(known), after: before, batches };
+  }
   if (keySeq === null) {
     const chain = new ChainWalk({ seq: before - 1, hash: "" });
     if ((await firstEventAfter(log.objects, log.keys, before - 1, signal)) === null) return { chain, after: null };
     // Something lies beyond: the log has grown that far since, or, as the walk will find, there is a gap.
-    keySeq = await lookBefore();
+    keySeq = (await lookBefore()).last;
     if (keySeq === null) return { chain, after: before - 1 };
   }
 

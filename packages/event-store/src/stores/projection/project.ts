@@ -1,4 +1,4 @@
-import { ConfigError } from "../../core/errors.js";
+import { ConfigError, EventStoreError } from "../../core/errors.js";
 import { MAX_SEQ, type AnyEvents, type EventMap, type Head } from "../../core/event.js";
 import { EMPTY } from "../../log/tail.js";
 import { systemRuntime, type Runtime } from "../../system/runtime.js";
@@ -85,6 +85,7 @@ export async function project<S, E extends EventMap = AnyEvents>(
   const fold = new Fold(checked, start);
   let written: StoredSnapshot | null = null;
   for await (const event of eventsOf(store, checked, { after: start.at, toSeq: end?.seq ?? toSeq, signal })) {
+    if (signal?.aborted) throw new EventStoreError("ABORTED", "the projection was aborted", { cause: signal.reason });
     fold.apply(event);
     second?.follow(fold);
     options.onProgress?.({ events: fold.events, seq: event.seq });

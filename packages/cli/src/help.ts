@@ -188,6 +188,35 @@ With --json: {"ok","checks":[{"name","ok","detail","hint"?}]}. Exit 1 when a che
 fails.
 `;
 
+export const COMPACT: string = `
+Makes a compressed segment of every 10,000 events, and one of ten of those where
+that stays small (on S3 under PREFIX/_segments/; a file log's rotated segments become
+.gz files). Reads take segments by themselves. A segment holds the very lines of the
+log, so zcat shows them, and it can be deleted at no cost but speed, unless the event
+objects were pruned. Safe to interrupt, and to run in several places at once.
+
+Examples:
+  rynxs compact
+  rynxs compact --watch --interval 300
+
+With --json: {"written","merged","records","head":{"seq","hash"}}, with --watch one
+a run that did something.
+`;
+
+export const PRUNE: string = `
+Deletes event objects of a bucket whose events are in segments, to save the cost of
+storing them twice. Before the first one of a segment goes, the segment is read in full:
+each record's hash, their links, and the links to what stands on either side. Never
+deletes those of the last 10,000 events, nor any younger than a day. Says what it would
+do, and deletes only with --yes. Afterwards the segments are the log: keep them.
+
+Examples:
+  rynxs prune
+  rynxs prune --older-than 720 --yes
+
+With --json: {"deleted","objects","bytes","range":{"first","last"} or null,"kept_from"}.
+`;
+
 export const COPY: string = `
 FROM and TO are file:PATH or s3://BUCKET/PREFIX. Records are verified on the way and
 arrive byte for byte. Run it again after an interruption, or when FROM has grown: it

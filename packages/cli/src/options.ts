@@ -66,6 +66,13 @@ export function parseSeconds(text: string): number {
   return value;
 }
 
+/** How old an event object must be before it may be pruned. */
+export function parseHours(text: string): number {
+  const value = /^\d{1,7}(\.\d+)?$/.test(text) ? Number(text) : 0;
+  if (value < 24) throw new InvalidArgumentError("Give 24 hours or more: suspended writers must find the keys taken.");
+  return value;
+}
+
 export function parseHash(text: string): string {
   if (!/^[0-9a-f]{64}$/.test(text)) throw new InvalidArgumentError("A hash is 64 lowercase hex digits.");
   return text;

@@ -1,7 +1,9 @@
 import { Command, Option } from "commander";
 import type { AppendFlags } from "./commands/append.js";
+import type { CompactFlags } from "./commands/compact.js";
 import type { CopyFlags } from "./commands/copy.js";
 import type { HeadFlags } from "./commands/head.js";
+import type { PruneFlags } from "./commands/prune.js";
 import type { ReadFlags } from "./commands/read.js";
 import type { ReplayFlags } from "./commands/replay.js";
 import type { SnapshotFlags } from "./commands/snapshot.js";
@@ -14,6 +16,7 @@ import {
   parseCount,
   parseHash,
   parseHead,
+  parseHours,
   parseSeconds,
   parseSeq,
   parseTimestamp,
@@ -68,6 +71,7 @@ export function buildProgram(
   define(program, "verify", "check every record; exit 2 when something is wrong", help.VERIFY)
     .option("--from <seq>", "begin here", parseSeq)
     .option("--expect-head <seq:hash>", "a head known from before: the log must still hold it", parseHead)
+    .option("--segments", "take compacted segments where they are, as reads do: faster on a long bucket log")
     .option("-j, --jobs <n>", "threads for a long file (1 to 64; default: the processors, at most 8)", parseCount(64))
     .addOption(anchorOption())
     .action((flags: VerifyFlags) =>
@@ -104,6 +108,18 @@ export function buildProgram(
   define(program, "doctor", "check whether the store is safe to use", help.DOCTOR).action((flags: StoreFlags) =>
     run(async (context) => (await import("./commands/doctor.js")).doctor(flags, context)),
   );
+
+  define(program, "compact", "make compressed segments of long runs of events", help.COMPACT)
+    .option("--watch", "keep at it until Ctrl-C")
+    .option("--interval <seconds>", "with --watch: how often to look", parseSeconds, 60)
+    .action((flags: CompactFlags) =>
+      run(async (context) => (await import("./commands/compact.js")).compact(flags, context)),
+    );
+
+  define(program, "prune", "delete event objects that segments hold", help.PRUNE)
+    .option("--yes", "delete; without it, only say what would be deleted")
+    .option("--older-than <hours>", "only objects that are at least so old (24 or more)", parseHours, 24)
+    .action((flags: PruneFlags) => run(async (context) => (await import("./commands/prune.js")).prune(flags, context)));
 
   command(program, "copy", "copy a log to another place, verified, or go on doing so", help.COPY)
     .argument("<from>", "file:PATH or s3://BUCKET/PREFIX")

@@ -15,6 +15,7 @@ export interface VerifyFlags extends StoreFlags {
   readonly anchor?: Head;
   readonly expectHead?: Head;
   readonly jobs?: number;
+  readonly segments?: true;
 }
 
 /** More threads than that wait for one another. */
@@ -30,6 +31,7 @@ export async function verify(flags: VerifyFlags, { output, interrupts }: Context
         anchor: flags.anchor,
         expectedHead: flags.expectHead,
         workers: flags.jobs ?? Math.min(availableParallelism(), MAX_DEFAULT_JOBS),
+        segments: flags.segments ?? false,
         signal: interrupts.stop,
         onProgress: ({ events }) => {
           progress.update(events);

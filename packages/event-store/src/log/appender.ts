@@ -9,7 +9,7 @@ import { AppendQueue } from "./append-queue.js";
 import { objectBody, walkObject } from "./event-object.js";
 import type { HeadKeeper } from "./head-keeper.js";
 import { PUT_ID, proveBackend } from "./proof.js";
-import { advanceTail, factsOf, findTail, vanished, type LogOnObjects } from "./tail.js";
+import { advanceTail, factsOf, findTail, recordAt, vanished, type LogOnObjects } from "./tail.js";
 import { abortedError, Turns } from "./turns.js";
 
 /** One object on its way, byte for byte and with one id, however often it is put. */
@@ -20,9 +20,21 @@ interface Attempt {
   readonly putId: string;
   readonly before: Head;
   readonly end: Head;
+  /** It is not sent any more after that, by the clock of the backend's fence. */
+  readonly notAfter: number | undefined;
+}
+
+/** The log's last record, as this process saw it. */
+interface SeenTail {
+  readonly head: Head;
+  /** It was the last one later than this reading of the fence's clock. */
+  readonly at: number;
 }
 
 type Fate = { readonly stored: true } | { readonly stored: false; readonly winner: Buffer };
+
+/** What was the log's last record so long ago may have been pruned with all that came behind it: it must be looked for anew. */
+const TAIL_TRUE_MS = 3_600_000;
 
 /** Races lost by stepping record by record, before the tail is looked for by LIST. */
 const STEPS_BEFORE_LIST = 4;
@@ -70,7 +82,7 @@ export class Appender {
   /** The last put was of several appends. */
   #shared = false;
   /** The verified last record, as far as this process knows. Others may have appended behind it. */
-  #tail: Head | null = null;
+  #tail: SeenTail | null = null;
   /** A put whose outcome is unknown: settled before anything else is put. */
   #open: Attempt | null = null;
 
@@ -88,7 +100,7 @@ export class Appender {
 
   /** The last record this process has seen; null before the first append. */
   get tail(): Head | null {
-    return this.#tail;
+    return this.#tail?.head ?? null;
   }
 
   append(job: AppendJob): Promise<AppendOutcome> {
@@ -171,8 +183,20 @@ export class Appender {
     } catch (error) {
       throw error instanceof CommitUnknownError ? blockedBy(error) : error;
     }
-    const fresh = this.#tail === null;
-    return { tail: (this.#tail ??= await findTail(this.#log, signal)), fresh };
+    if (this.#tail !== null) return { tail: this.#tail.head, fresh: false };
+    return { tail: await this.#see((log) => findTail(log, signal)), fresh: true };
+  }
+
+  /** The tail that `look` finds. */
+  async #see(look: (log: LogOnObjects) => Promise<Head>): Promise<Head> {
+    const at = this.#now();
+    const head = await look(this.#log);
+    this.#tail = { head, at };
+    return head;
+  }
+
+  #now(): number {
+    return this.#log.objects.fence?.now() ?? 0;
   }
 
   async #appendGroup(
@@ -183,29 +207,39 @@ export class Appender {
     rebased: (group: AppendGroup) => void,
   ): Promise<AppendGroup> {
     const follow = (head: Head): void => {
-      tail = this.#tail = head;
+      tail = head;
       group = group.behind(head);
       rebased(group);
+    };
+    const advance = async (): Promise<void> => {
+      const known = tail;
+      follow(await this.#see((log) => advanceTail(log, known, group.signal)));
     };
     for (let races = 0; group.size > 0;) {
       if (group.records.length === 0) {
         // A cached tail may be old: no conflict before the log itself was asked.
         if (fresh) break;
-        follow(await advanceTail(this.#log, tail, group.signal));
+        await advance();
         fresh = true;
         continue;
       }
       const attempt = this.#attempt(group, tail);
+      const at = this.#now();
       const fate = await this.#put(attempt, until, group.signal);
+      if (fate === "expired") {
+        await advance();
+        fresh = true;
+        continue;
+      }
       if (fate.stored) {
-        this.#committed(attempt.end);
+        this.#committed(attempt.end, at);
         break;
       }
       races++;
       fresh = false;
-      follow(this.#stepTo(attempt, fate.winner));
+      follow(this.#stepTo(attempt, fate.winner, at));
       if (group.expecting) continue;
-      if (races % STEPS_BEFORE_LIST === 0) follow(await advanceTail(this.#log, tail, group.signal));
+      if (races % STEPS_BEFORE_LIST === 0) await advance();
       await this.#pause(races, until, tail, group.signal);
     }
     return group;
@@ -215,11 +249,16 @@ export class Appender {
     const keySeq = tail.seq + 1;
     if (group.records.length > MAX_BATCH_RECORDS) throw new Error("a group outgrew its object");
     const key = this.#log.keys.event(keySeq);
-    return { key, keySeq, body: objectBody(group.records), putId: this.#runtime.id(), before: tail, end: group.end };
+    const notAfter = this.#log.objects.fence && this.#tail ? this.#tail.at + TAIL_TRUE_MS : undefined;
+    const body = objectBody(group.records);
+    return { key, keySeq, body, putId: this.#runtime.id(), before: tail, end: group.end, notAfter };
   }
 
-  /** Puts the very same bytes until it is known whether they were stored. @throws CommitUnknownError; BackendError when certainly nothing was stored */
-  async #put(attempt: Attempt, until: number, signal?: AbortSignal): Promise<Fate> {
+  /**
+   * Puts the very same bytes until it is known whether they were stored. `expired`: nothing was, and the tail has to be looked for anew.
+   * @throws CommitUnknownError; BackendError when certainly nothing was stored
+   */
+  async #put(attempt: Attempt, until: number, signal?: AbortSignal): Promise<Fate | "expired"> {
     let uncertain = this.#open === attempt;
     /** A definite refusal of one try says nothing about an earlier one that got no answer. */
     const fail = (cause: unknown): never => {
@@ -241,6 +280,10 @@ export class Appender {
         if (found) return { stored: false, winner: found.body };
       } else {
         uncertain ||= answer.sent;
+        if (answer.expired) {
+          if (uncertain) fail(answer.cause);
+          return "expired";
+        }
       }
       const unanswered = answer.outcome === "unknown" ? answer : null;
       const pause = Math.max(unanswered?.retryAfterMs ?? 0, backOff(this.#runtime, tries, 50, 2000));
@@ -252,31 +295,60 @@ export class Appender {
   }
 
   #putOnce(attempt: Attempt, signal?: AbortSignal): ReturnType<LogOnObjects["objects"]["putIfAbsent"]> {
-    return this.#log.objects.putIfAbsent(attempt.key, attempt.body, { metadata: { [PUT_ID]: attempt.putId }, signal });
+    return this.#log.objects.putIfAbsent(attempt.key, attempt.body, {
+      metadata: { [PUT_ID]: attempt.putId },
+      notAfter: attempt.notAfter,
+      signal,
+    });
   }
 
   async #settle(until: number, signal?: AbortSignal): Promise<{ committed: boolean; end: Head } | null> {
     const attempt = this.#open;
     if (attempt === null) return null;
+    if (attempt.notAfter !== undefined && this.#now() > attempt.notAfter) {
+      const committed = await this.#outcomeOf(attempt, signal);
+      this.#open = null;
+      this.#tail = null;
+      return { committed, end: attempt.end };
+    }
+    const at = this.#now();
     const fate = await this.#put(attempt, until, signal);
+    // Only between two readings of the clock.
+    if (fate === "expired") return this.#settle(until, signal);
     this.#open = null;
-    if (fate.stored) this.#committed(attempt.end);
-    else this.#tail = this.#stepTo(attempt, fate.winner);
+    if (fate.stored) this.#committed(attempt.end, at);
+    else this.#stepTo(attempt, fate.winner, at);
     return { committed: fate.stored, end: attempt.end };
   }
 
-  #committed(end: Head): void {
-    this.#tail = end;
+  /**
+   * What became of a put that may not be repeated any more: its key, whoever had it, may have been pruned by now. What the log holds in
+   * its place tells, once no late put can be stored. @throws CommitUnknownError
+   */
+  async #outcomeOf(attempt: Attempt, signal?: AbortSignal): Promise<boolean> {
+    const { end, notAfter = 0 } = attempt;
+    const facts = factsOf(this.#log, attempt.key);
+    const late = notAfter + (this.#log.objects.fence?.lateMs ?? 0);
+    if (this.#now() <= late)
+      throw new CommitUnknownError(end.seq, end.hash, { facts, cause: new Error("a late put may still be stored") });
+    const object = await this.#log.objects.get(attempt.key, { signal });
+    if (object) return object.metadata[PUT_ID] === attempt.putId;
+    return (await recordAt(this.#log, end.seq, signal))?.eventHash === end.hash;
+  }
+
+  #committed(end: Head, at: number): void {
+    this.#tail = { head: end, at };
     this.#head?.note(end);
   }
 
   /** The tail behind the object that won: its records must link to the tail that we both saw. @throws VerificationError */
-  #stepTo(attempt: Attempt, winner: Buffer): Head {
+  #stepTo(attempt: Attempt, winner: Buffer, at: number): Head {
     const chain = new ChainWalk(attempt.before);
     const { fault } = walkObject(chain, winner, attempt.keySeq, factsOf(this.#log, attempt.key), {
       wanted: () => false,
     });
     if (fault) throw fault;
+    this.#tail = { head: chain.head, at };
     return chain.head;
   }
 

@@ -71,6 +71,11 @@ export class LogKeys {
     return `${this.segments}${digits(first)}-${digits(last)}.jsonl.gz`;
   }
 
+  /** What LIST starts after to see the segments that begin at `seq` or later. */
+  beforeSegments(seq: number): string {
+    return this.segments + digits(seq);
+  }
+
   /** The range that a segment's key names; null for every other key. */
   segmentOf(key: string): SeqRange | null {
     return key.startsWith(this.segments) ? rangeOf(SEGMENT_NAME, key.slice(this.segments.length)) : null;

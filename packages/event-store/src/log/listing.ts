@@ -8,6 +8,8 @@ export interface EventObject {
   readonly key: string;
   /** Bytes, for the window of a reader. */
   readonly size: number;
+  /** When it was written, by the backend's clock; Unix milliseconds. */
+  readonly modifiedAt?: number | undefined;
 }
 
 /** The event objects beyond `after`, in order. The next page is asked for while the last one is being used. */
@@ -128,8 +130,8 @@ async function lastOnPage(
 }
 
 function* eventsOf(keys: LogKeys, entries: readonly ListEntry[]): Generator<EventObject> {
-  for (const { key, size } of entries) {
+  for (const { key, size, modifiedAt } of entries) {
     const seq = keys.seqOf(key);
-    if (seq !== null) yield { seq, key, size };
+    if (seq !== null) yield { seq, key, size, modifiedAt };
   }
 }

@@ -1,21 +1,14 @@
-import { BackendError, type ErrorFacts } from "../core/errors.js";
-import { GENESIS_HASH, type Head } from "../core/event.js";
+import type { ErrorFacts } from "../core/errors.js";
+import type { Head } from "../core/event.js";
 import { headContradiction, parseHead } from "../core/head-check.js";
 import type { RecordView } from "../core/record-view.js";
-import type { ObjectStore } from "../objects/port.js";
 import { lastRecordOf, recordAlone } from "./event-object.js";
-import type { LogKeys } from "./keys.js";
 import { lastEventAfter, lastEventUpTo } from "./listing.js";
+import { EMPTY, factsOf, vanished, type LogOnObjects } from "./log-on-objects.js";
+import { SegmentCatalog } from "./segments/catalog.js";
+import { recordInSegments } from "./segments/segment-record.js";
 
-export const EMPTY: Head = { seq: -1, hash: GENESIS_HASH };
-
-/** A log on an object store: what finding its tail, reading and appending have in common. */
-export interface LogOnObjects {
-  readonly objects: ObjectStore;
-  readonly keys: LogKeys;
-  /** Read and keep the head hint. */
-  readonly useHead: boolean;
-}
+export { EMPTY, factsOf, vanished, type LogOnObjects } from "./log-on-objects.js";
 
 /** The stored head, when there is one that can be read. */
 export async function readHead(log: LogOnObjects, signal?: AbortSignal): Promise<Head | null> {
@@ -34,8 +27,9 @@ export async function findTail(log: LogOnObjects, signal?: AbortSignal): Promise
   const hint = await readHead(log, signal);
   if (hint === null) return advanceTail(log, EMPTY, signal);
   const holder = await objectAt(log, hint.seq, signal);
-  const record = holder && recordAlone(holder.body, holder.keySeq, hint.seq, holder.facts);
-  const from = holder && record ? lastRecordOf(holder.body, holder.keySeq, holder.facts) : EMPTY;
+  const held = holder && recordAlone(holder.body, holder.keySeq, hint.seq, holder.facts);
+  const record = held ?? (await compactedRecord(log, hint.seq, signal));
+  const from = holder && held ? lastRecordOf(holder.body, holder.keySeq, holder.facts) : headOf(record);
   const tail = await advanceTail(log, from, signal);
   const actual = record?.eventHash ?? null;
   if (actual !== hint.hash) throw headContradiction(hint, tail, actual, factsOf(log, log.keys.head));
@@ -70,21 +64,15 @@ async function objectAt(
 /** Record `seq`, checked alone; null when the log has none. */
 export async function recordAt(log: LogOnObjects, seq: number, signal?: AbortSignal): Promise<RecordView | null> {
   const object = await objectAt(log, seq, signal);
-  return object && recordAlone(object.body, object.keySeq, seq, object.facts);
+  const record = object && recordAlone(object.body, object.keySeq, seq, object.facts);
+  return record ?? compactedRecord(log, seq, signal);
 }
 
-export function factsOf(log: LogOnObjects, key: string): ErrorFacts {
-  return { bucket: log.objects.identity, key };
+/** Record `seq` where only a segment holds it: its event object was pruned. */
+function compactedRecord(log: LogOnObjects, seq: number, signal?: AbortSignal): Promise<RecordView | null> {
+  return recordInSegments(log, new SegmentCatalog(log.objects, log.keys, signal), seq, signal);
 }
 
-/** An object that a moment ago was there. */
-export function vanished(log: LogOnObjects, key: string, seq: number): BackendError {
-  return new BackendError(
-    "UNAVAILABLE",
-    `the object ${key} was listed but could not be read: it was deleted meanwhile`,
-    {
-      facts: { ...factsOf(log, key), seq, operation: "GET" },
-      hint: "find out who deletes objects of this log, then try again",
-    },
-  );
+function headOf(record: RecordView | null): Head {
+  return record ? { seq: record.seq, hash: record.eventHash } : EMPTY;
 }

@@ -47,6 +47,7 @@ export function checkPut(key: string, options: PutOptions): void {
       facts: { key },
     });
   }
+  if (Number.isNaN(options.notAfter)) throw new ConfigError("notAfter is not a time", { facts: { key } });
   if (options.contentType !== undefined && !/^[\x21-\x7e][\x20-\x7e]*$/.test(options.contentType)) {
     throw new ConfigError("the content type is not printable ASCII", { facts: { key } });
   }
@@ -83,6 +84,14 @@ export function throwIfAborted(signal: AbortSignal | undefined, operation: strin
 /** For a conditional put whose signal was aborted before anything was done. */
 export function abortedPut(signal: AbortSignal): PutOutcome {
   return { outcome: "unknown", sent: false, cause: abortedError(signal, "PUT") };
+}
+
+/** For a conditional put whose `notAfter` had passed before anything was done. */
+export function expiredPut(key: string): PutOutcome {
+  const cause = new BackendError("UNAVAILABLE", `PUT ${key}: it was not done, since its time was over`, {
+    facts: { operation: "PUT", key },
+  });
+  return { outcome: "unknown", sent: false, cause, expired: true };
 }
 
 function abortedError(signal: AbortSignal, operation: string): BackendError {

@@ -121,13 +121,16 @@ export async function entriesOf(path: string): Promise<{ readonly name: string; 
   });
 }
 
-/** Bytes of a regular file; null when there is none (any more). */
-export async function sizeOf(folder: string, path: string): Promise<number | null> {
+/** Bytes of a regular file, and when they were written (Unix milliseconds); null when there is none (any more). */
+export async function statOf(
+  folder: string,
+  path: string,
+): Promise<{ readonly size: number; readonly modifiedAt: number } | null> {
   const file = join(folder, path);
   return step("list", file, async () => {
     try {
       const stats = await stat(file);
-      return stats.isFile() ? stats.size : null;
+      return stats.isFile() ? { size: stats.size, modifiedAt: Math.trunc(stats.mtimeMs) } : null;
     } catch (error) {
       if (["ENOENT", "ENOTDIR"].includes(errnoOf(error) ?? "")) return null;
       throw error;

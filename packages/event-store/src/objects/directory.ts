@@ -29,6 +29,8 @@ export function directoryObjects(options: DirectoryOptions): DirectoryObjects {
  * is the file's bytes, exactly; the key `a/b.json` is the file b.json in the folder a (directory-names.ts has the rest).
  * Creating is a hard link, which fails when the name is taken; replacing and deleting take turns under a flock.
  *
+ * It has no fence: a process that stalls between making a file and linking it may do the latter at any later time.
+ *
  * What S3 can and a directory cannot: hold `a` and `a/b` at once (INVALID_CONFIG). On a file system that does not tell
  * upper from lower case, keys other than lower-case ASCII are refused.
  */
@@ -135,11 +137,11 @@ export class DirectoryObjects implements ObjectStore {
     await this.#collect("", options, keys);
     keys.sort(compareCodePoints);
     const page = keys.slice(0, limit);
-    const sizes = await Promise.all(page.map((key) => disk.sizeOf(this.#root, pathOfKey(key))));
+    const files = await Promise.all(page.map((key) => disk.statOf(this.#root, pathOfKey(key))));
     throwIfAborted(options.signal, "LIST");
     const entries = page.flatMap((key, i) => {
-      const size = sizes[i];
-      return size === null || size === undefined ? [] : [{ key, size }];
+      const file = files[i];
+      return file === null || file === undefined ? [] : [{ key, ...file }];
     });
     const last = page.at(-1);
     const truncated = keys.length > limit;
@@ -152,7 +154,7 @@ export class DirectoryObjects implements ObjectStore {
     checkKey(key);
     throwIfAborted(options.signal, "DELETE");
     const target = await this.#target(key);
-    if ((await disk.sizeOf(this.#root, pathOfKey(key))) === null) return;
+    if ((await disk.statOf(this.#root, pathOfKey(key))) === null) return;
     await this.#alone(options.signal, async () => {
       const old = await disk.openRegular(target);
       if (old === null) return;

@@ -1,7 +1,25 @@
 import { EventStoreError } from "../core/errors.js";
-import { abortedPut, checkGet, checkKey, checkList, checkPut, closedError, throwIfAborted } from "./check.js";
+import {
+  abortedPut,
+  checkGet,
+  checkKey,
+  checkList,
+  checkPut,
+  closedError,
+  expiredPut,
+  throwIfAborted,
+} from "./check.js";
 import { ObjectMap } from "./object-map.js";
-import type { GetOptions, ListOptions, ListPage, ObjectStore, PutOptions, PutOutcome, StoredObject } from "./port.js";
+import type {
+  GetOptions,
+  ListOptions,
+  ListPage,
+  ObjectStore,
+  PutFence,
+  PutOptions,
+  PutOutcome,
+  StoredObject,
+} from "./port.js";
 
 export interface MemoryOptions {
   /** The objects; give several stores the same ones to have several clients of one bucket. Default: none yet. */
@@ -9,6 +27,8 @@ export interface MemoryOptions {
   /** Keys that are written once and for all: replacing or deleting one is a mistake of the caller, and throws. Default: none. */
   readonly immutable?: ((key: string) => boolean) | undefined;
   readonly identity?: string | undefined;
+  /** The fence's clock, and that of `modifiedAt`; Unix milliseconds. Default: `Date.now`. */
+  readonly clock?: (() => number) | undefined;
 }
 
 export function memoryObjects(options: MemoryOptions = {}): MemoryObjects {
@@ -23,12 +43,15 @@ export function memoryObjects(options: MemoryOptions = {}): MemoryObjects {
 export class MemoryObjects implements ObjectStore {
   readonly identity: string;
   readonly bucket: ObjectMap;
+  /** A put is judged and stored in one step. */
+  readonly fence: PutFence;
   readonly #immutable: (key: string) => boolean;
   #closed = false;
 
   constructor(options: MemoryOptions) {
     this.identity = options.identity ?? "memory:";
     this.bucket = options.bucket ?? new ObjectMap();
+    this.fence = { now: options.clock ?? Date.now, lateMs: 0 };
     this.#immutable = options.immutable ?? (() => false);
   }
 
@@ -37,8 +60,10 @@ export class MemoryObjects implements ObjectStore {
     const bytes = Buffer.from(body);
     if (options.signal?.aborted === true) return abortedPut(options.signal);
     await this.#turn();
+    const modifiedAt = this.fence.now();
+    if (isPast(options, modifiedAt)) return expiredPut(key);
     if (this.bucket.get(key) !== undefined) return { outcome: "exists" };
-    return { outcome: "stored", etag: this.bucket.put(key, bytes, options).etag };
+    return { outcome: "stored", etag: this.bucket.put(key, bytes, { ...options, modifiedAt }).etag };
   }
 
   async replaceIfMatch(key: string, body: Uint8Array, etag: string, options: PutOptions = {}): Promise<PutOutcome> {
@@ -47,8 +72,10 @@ export class MemoryObjects implements ObjectStore {
     const bytes = Buffer.from(body);
     if (options.signal?.aborted === true) return abortedPut(options.signal);
     await this.#turn();
+    const modifiedAt = this.fence.now();
+    if (isPast(options, modifiedAt)) return expiredPut(key);
     if (this.bucket.get(key)?.etag !== etag) return { outcome: "exists" };
-    return { outcome: "stored", etag: this.bucket.put(key, bytes, options).etag };
+    return { outcome: "stored", etag: this.bucket.put(key, bytes, { ...options, modifiedAt }).etag };
   }
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject | null> {
@@ -67,7 +94,12 @@ export class MemoryObjects implements ObjectStore {
     await this.#turn();
     throwIfAborted(options.signal, "LIST");
     const { keys, truncated } = this.bucket.page(options.prefix, options.startAfter ?? "", limit);
-    return { entries: keys.map((key) => ({ key, size: this.bucket.get(key)?.body.length ?? 0 })), truncated };
+    const entries = keys.flatMap((key) => {
+      const held = this.bucket.get(key);
+      if (held === undefined) return [];
+      return [{ key, size: held.body.length, modifiedAt: held.modifiedAt, storageClass: held.storageClass }];
+    });
+    return { entries, truncated };
   }
 
   async delete(key: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
@@ -93,4 +125,8 @@ export class MemoryObjects implements ObjectStore {
     if (!this.#immutable(key)) return;
     throw new EventStoreError("REQUEST_REFUSED", `${key} is written once: it must not be ${verb}`, { facts: { key } });
   }
+}
+
+function isPast({ notAfter }: PutOptions, now: number): boolean {
+  return notAfter !== undefined && now > notAfter;
 }

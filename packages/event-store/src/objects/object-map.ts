@@ -11,12 +11,16 @@ export interface HeldObject {
   readonly contentType: string;
   /** Unix milliseconds. */
   readonly modifiedAt: number;
+  /** As S3 names it. */
+  readonly storageClass: string;
 }
 
 export interface HeldOptions {
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   readonly contentType?: string | undefined;
   readonly modifiedAt?: number | undefined;
+  /** Default `STANDARD`. */
+  readonly storageClass?: string | undefined;
 }
 
 export interface KeyPage {
@@ -53,10 +57,20 @@ export class ObjectMap {
       metadata: Object.freeze({ ...options.metadata }),
       contentType: options.contentType ?? "application/json",
       modifiedAt: options.modifiedAt ?? Date.now(),
+      storageClass: options.storageClass ?? "STANDARD",
     });
     if (!this.#objects.has(key)) this.#keys.splice(this.#firstFrom(key), 0, key);
     this.#objects.set(key, held);
     return held;
+  }
+
+  /** Changes what only time, or the server, changes of an object. @throws Error when there is none */
+  change(key: string, facts: { readonly modifiedAt?: number; readonly storageClass?: string }): HeldObject {
+    const held = this.#objects.get(key);
+    if (held === undefined) throw new Error(`there is no object ${key}`);
+    const changed = Object.freeze({ ...held, ...facts });
+    this.#objects.set(key, changed);
+    return changed;
   }
 
   /** Whether there was one. */

@@ -15,6 +15,7 @@ import { placeBefore, type RecordView } from "../core/record-view.js";
 import { encodeChain, lineBytes, mostLineBytes, prepareEvent } from "../core/record.js";
 import { EventParser } from "../core/recorded-event.js";
 import type { AppendJob, AppendOutcome, LogWriter } from "../log/append-job.js";
+import type { Upkeep } from "../log/upkeep.js";
 import type { Runtime } from "../system/runtime.js";
 import { Backlog } from "./backlog.js";
 import { oneByOne } from "./one-by-one.js";
@@ -23,10 +24,14 @@ import type {
   AppendResult,
   BatchResult,
   Committed,
+  CompactionReport,
+  CompactOptions,
   Conflict,
   DerivedPlace,
   EventStore,
   HeadReset,
+  PruneOptions,
+  PruneReport,
   ReadOptions,
   Settled,
   VerifyOptions,
@@ -41,6 +46,7 @@ export interface EventLogParts {
   readonly derived: DerivedPlace;
   readonly source: RecordSource;
   readonly writer: LogWriter;
+  readonly upkeep: Upkeep;
   readonly hashVersion: HashVersion;
   readonly runtime: Runtime;
 }
@@ -51,6 +57,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
   readonly derived: DerivedPlace;
   readonly #source: RecordSource;
   readonly #writer: LogWriter;
+  readonly #upkeep: Upkeep;
   readonly #hashVersion: HashVersion;
   readonly #runtime: Runtime;
   readonly #backlog = new Backlog();
@@ -61,6 +68,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     this.derived = parts.derived;
     this.#source = parts.source;
     this.#writer = parts.writer;
+    this.#upkeep = parts.upkeep;
     this.#hashVersion = parts.hashVersion;
     this.#runtime = parts.runtime;
   }
@@ -150,6 +158,16 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
   resetHead(): Promise<HeadReset> {
     this.#checkOpen();
     return this.#writer.resetHead();
+  }
+
+  async compact(options: CompactOptions = {}): Promise<CompactionReport> {
+    this.#checkOpen();
+    return this.#upkeep.compact(options);
+  }
+
+  async prune(options: PruneOptions = {}): Promise<PruneReport> {
+    this.#checkOpen();
+    return this.#upkeep.prune(options);
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,9 @@
 import type { Anchor, AnyEvents, EventMap, Head, NewEvent, RecordedEvent, StoredRecord } from "../core/event.js";
 import type { VerificationError } from "../core/errors.js";
+import type { CompactionReport, CompactOptions, PruneOptions, PruneReport } from "../log/upkeep.js";
 import type { ObjectStore } from "../objects/port.js";
+
+export type { CompactionReport, CompactOptions, PruneOptions, PruneReport, UpkeepProgress } from "../log/upkeep.js";
 
 /**
  * An append-only, totally ordered, hash-chained log of events. Two stores implement it, with the same guarantees:
@@ -70,6 +73,20 @@ export interface EventStore<E extends EventMap = AnyEvents> {
 
   /** Accepts that the head contradicts the log: sets the head to the log's last record. Returns both. Only after an investigation. */
   resetHead(): Promise<HeadReset>;
+
+  /**
+   * Makes segments of all full runs of records, and larger ones of those: compressed copies that reads go through by themselves (on a
+   * file: compresses rotated segments in place). May be interrupted, and run by several processes at once. docs/operations/segments.md.
+   * @throws VerificationError when the log is not good; BackendError; EventStoreError ABORTED
+   */
+  compact(options?: CompactOptions): Promise<CompactionReport>;
+
+  /**
+   * Deletes the event objects of records that segments hold, once those were read in full and found to be good; never those of the last
+   * 10,000 records, nor any younger than 24 hours. Without `delete: true` it only says what it would do.
+   * @throws VerificationError; BackendError; ConfigError where late writes cannot be kept out
+   */
+  prune(options?: PruneOptions): Promise<PruneReport>;
 
   /** Ends queued appends, writes the head, frees connections and locks. Appends after it, and those that wait for a place, throw CLOSED. */
   close(): Promise<void>;
@@ -151,6 +168,11 @@ export interface VerifyOptions extends RangeOptions {
   readonly expectedHead?: Head | undefined;
   /** Verify a long file with so many threads, this one among them; the report is the same. Default 1. Buckets do without. */
   readonly workers?: number | undefined;
+  /**
+   * Take segments where they are, as reads do: far fewer requests on a long bucket log. Default false: the event objects themselves, and
+   * segments only where those were pruned.
+   */
+  readonly segments?: boolean | undefined;
   readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
 }
 

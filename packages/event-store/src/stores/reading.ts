@@ -58,6 +58,7 @@ export async function verifyLog(
       signal,
       onAnchor: (found) => (anchor = end = found),
       wanted: ({ seq }) => stored.awaits(seq) || expected.awaits(seq),
+      objectsFirst: options.segments !== true,
       threads: options.workers,
       marks: [...stored.marks, ...expected.marks],
       ...stored.hint,

@@ -6,6 +6,7 @@ import { LogKeys } from "../log/keys.js";
 import { ObjectLogWriter } from "../log/object-log.js";
 import { walkObjects, type WalkRange, type WalkStep } from "../log/reader.js";
 import { readHead, recordAt, type LogOnObjects } from "../log/tail.js";
+import type { CompactionReport, CompactOptions, PruneOptions, PruneReport, Upkeep } from "../log/upkeep.js";
 import type { ObjectStore } from "../objects/port.js";
 import type { S3ConnectionOptions } from "../objects/s3/open.js";
 import type { SdkS3Options } from "../objects/s3/sdk-objects.js";
@@ -57,7 +58,7 @@ export const S3EventStore = {
     const timeoutMs = checkTimeout(options.appendTimeoutMs ?? 30_000);
     const { runtime = systemRuntime, onWarning = emitWarning } = options;
     const objects = "objects" in options ? options.objects : await connect(options, onWarning);
-    const log: LogOnObjects = { objects, keys, useHead: options.useHead ?? true };
+    const log: LogOnObjects = { objects, keys, useHead: options.useHead ?? true, onWarning };
     if (options.skipBucketCheck !== true) await checkBucket(log);
     const keeper = log.useHead ? new HeadKeeper(objects, keys.head, runtime, onWarning) : null;
     const appender = new Appender(log, {
@@ -72,6 +73,7 @@ export const S3EventStore = {
       derived: { objects, root: keys.root },
       source: new ObjectSource(log),
       writer: new ObjectLogWriter(log, appender, keeper),
+      upkeep: new ObjectUpkeep(log, runtime),
       hashVersion: options.hashVersion ?? 1,
       runtime,
     });
@@ -113,6 +115,27 @@ class ObjectSource implements RecordSource {
 
   async hashOf(seq: number, signal?: AbortSignal): Promise<string | null> {
     return (await recordAt(this.#log, seq, signal))?.eventHash ?? null;
+  }
+}
+
+/** Loaded when it is asked for. */
+class ObjectUpkeep implements Upkeep {
+  readonly #log: LogOnObjects;
+  readonly #runtime: Runtime;
+
+  constructor(log: LogOnObjects, runtime: Runtime) {
+    this.#log = log;
+    this.#runtime = runtime;
+  }
+
+  async compact(options: CompactOptions): Promise<CompactionReport> {
+    const { Compactor } = await import("../log/compaction/compactor.js");
+    return new Compactor(this.#log, this.#runtime, options).run();
+  }
+
+  async prune(options: PruneOptions): Promise<PruneReport> {
+    const { Pruner } = await import("../log/compaction/pruner.js");
+    return new Pruner(this.#log, options).run();
   }
 }
 

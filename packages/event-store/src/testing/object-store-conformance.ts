@@ -1,6 +1,7 @@
 import type { ConformanceCase } from "./conformance/case.js";
 import { listCases } from "./conformance/list-cases.js";
 import { readCases } from "./conformance/read-cases.js";
+import { timeCases } from "./conformance/time-cases.js";
 import { writeCases } from "./conformance/write-cases.js";
 
 export { deletePrefix, type ConformanceCase, type ConformanceContext } from "./conformance/case.js";
@@ -14,4 +15,9 @@ export { deletePrefix, type ConformanceCase, type ConformanceContext } from "./c
  *
  * A case throws an AssertionError when the store fails it. Each works below a prefix of its own and cleans up.
  */
-export const objectStoreConformance: readonly ConformanceCase[] = [...writeCases, ...readCases, ...listCases];
+export const objectStoreConformance: readonly ConformanceCase[] = [
+  ...writeCases,
+  ...readCases,
+  ...listCases,
+  ...timeCases,
+];

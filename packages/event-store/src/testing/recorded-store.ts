@@ -5,9 +5,13 @@ import type {
   AppendResult,
   BatchResult,
   Committed,
+  CompactionReport,
+  CompactOptions,
   DerivedPlace,
   EventStore,
   HeadReset,
+  PruneOptions,
+  PruneReport,
   ReadOptions,
   Settled,
   VerifyOptions,
@@ -34,6 +38,14 @@ class RecordedStore implements EventStore {
 
   get location(): string {
     return this.#store.location;
+  }
+
+  compact(options?: CompactOptions): Promise<CompactionReport> {
+    return this.#store.compact(options);
+  }
+
+  prune(options?: PruneOptions): Promise<PruneReport> {
+    return this.#store.prune(options);
   }
 
   get derived(): DerivedPlace {

@@ -42,6 +42,7 @@ export class FakeKeys implements ObjectStore {
 
   list({ prefix, startAfter = "", maxKeys = 1000 }: ListOptions): Promise<ListPage> {
     this.requests.push(`LIST ${startAfter} ${String(maxKeys)}`);
+    if (prefix === "events/_segments/") return Promise.resolve({ entries: [], truncated: false });
     if (prefix !== "events/") unused();
     const entries: ListEntry[] = [];
     const after = this.#keys.seqOf(startAfter);

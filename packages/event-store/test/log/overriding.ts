@@ -4,6 +4,7 @@ import type { ObjectStore } from "../../src/objects/port.js";
 export function overriding(objects: ObjectStore, methods: Partial<ObjectStore>): ObjectStore {
   return {
     identity: objects.identity,
+    fence: objects.fence,
     putIfAbsent: (...args) => objects.putIfAbsent(...args),
     replaceIfMatch: (...args) => objects.replaceIfMatch(...args),
     get: (...args) => objects.get(...args),

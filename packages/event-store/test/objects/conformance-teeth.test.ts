@@ -14,6 +14,7 @@ async function failures(breakage: Breakage): Promise<string[]> {
     const good = new MemoryObjects({ bucket });
     const broken: ObjectStore = {
       identity: good.identity,
+      fence: good.fence,
       putIfAbsent: (...args) => good.putIfAbsent(...args),
       replaceIfMatch: (...args) => good.replaceIfMatch(...args),
       get: (...args) => good.get(...args),
@@ -198,6 +199,36 @@ const BROKEN: Readonly<Record<string, { readonly caughtBy: string; readonly brea
         },
       };
     },
+  },
+  "forgets when a put is over": {
+    caughtBy: "a put whose time is over is not stored, where there is a fence",
+    breakage: (good) => ({
+      putIfAbsent: (key, body, options) => good.putIfAbsent(key, body, { ...options, notAfter: undefined }),
+    }),
+  },
+  "replaces when its time is over": {
+    caughtBy: "a put whose time is over is not stored, where there is a fence",
+    breakage: (good) => ({
+      replaceIfMatch: (key, body, etag, options) =>
+        good.replaceIfMatch(key, body, etag, { ...options, notAfter: undefined }),
+    }),
+  },
+  "takes every put with an end for one that is over": {
+    caughtBy: "a put whose time is not over is stored",
+    breakage: (good) => ({
+      putIfAbsent: (key, body, options) =>
+        good.putIfAbsent(key, body, options?.notAfter === undefined ? options : { ...options, notAfter: 0 }),
+    }),
+  },
+  "tells times in seconds": {
+    caughtBy: "a listing says when a key was written last",
+    breakage: (good) => ({
+      list: async (options) => {
+        const page = await good.list(options);
+        const inSeconds = (at = 0): number => Math.trunc(at / 1000);
+        return { ...page, entries: page.entries.map((e) => ({ ...e, modifiedAt: inSeconds(e.modifiedAt) })) };
+      },
+    }),
   },
   "cannot delete what is missing": {
     caughtBy: "delete removes a key, and one that is missing too",

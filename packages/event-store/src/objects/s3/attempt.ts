@@ -17,10 +17,19 @@ export interface Trouble {
   readonly error: BackendError;
   readonly sent: boolean;
   readonly retryAfterMs?: number;
+  /** It was not sent because `notAfter` had passed. */
+  readonly expired?: true;
 }
 
 export function trouble(error: BackendError, sent: boolean, retryAfterMs?: number): Trouble {
   return { kind: "trouble", error, sent, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+}
+
+/** A put that was signed, or was about to be, when its time was over. Nothing of it was stored: an earlier send was refused. */
+export function expiredPut(attempt: Attempt): Trouble {
+  const hint = "this process or its clock stood still, or jumped: look at the end of the log again, and put anew";
+  const error = failure("UNAVAILABLE", attempt, "it was not sent, since its time was over", { hint });
+  return { kind: "trouble", error, sent: false, expired: true };
 }
 
 interface Details {

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { GetOptions, ListPage, PutOptions } from "../port.js";
+import type { GetOptions, ListPage, PutFence, PutOptions } from "../port.js";
 import type { Attempt } from "./attempt.js";
 import { notS3 } from "./classify.js";
 import type { BucketLocation } from "./endpoint.js";
@@ -31,6 +31,10 @@ export class LeanTransport implements S3Transport {
     return this.#client.clockSkewMs;
   }
 
+  get fence(): PutFence {
+    return this.#client.fence;
+  }
+
   async put(key: string, body: Uint8Array, condition: Condition, options: PutOptions): Promise<Reply<string>> {
     const headers: [string, string][] = [
       ["content-type", options.contentType ?? "application/json"],
@@ -40,7 +44,7 @@ export class LeanTransport implements S3Transport {
 
     const attempt: Attempt = { ...this.attempt("PUT", key), condition: condition.header };
     const reply = await this.#client.send(
-      { attempt, method: "PUT", path: this.#path(key), headers, body },
+      { attempt, method: "PUT", path: this.#path(key), headers, body, notAfter: options.notAfter },
       options.signal,
     );
     if (reply.kind !== "ok") return reply;

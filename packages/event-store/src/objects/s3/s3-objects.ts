@@ -1,5 +1,14 @@
 import { checkGet, checkKey, checkList, checkPut, closedError, throwIfAborted } from "../check.js";
-import type { GetOptions, ListOptions, ListPage, ObjectStore, PutOptions, PutOutcome, StoredObject } from "../port.js";
+import type {
+  GetOptions,
+  ListOptions,
+  ListPage,
+  ObjectStore,
+  PutFence,
+  PutOptions,
+  PutOutcome,
+  StoredObject,
+} from "../port.js";
 import { failure, type Attempt } from "./attempt.js";
 import { Retrier, type RetryOptions } from "./retry.js";
 import type { Condition, Reply, S3Transport, Settled } from "./transport.js";
@@ -24,6 +33,10 @@ export class S3Objects implements ObjectStore {
 
   get clockSkewMs(): number | undefined {
     return this.#transport.clockSkewMs;
+  }
+
+  get fence(): PutFence {
+    return this.#transport.fence;
   }
 
   async putIfAbsent(key: string, body: Uint8Array, options: PutOptions = {}): Promise<PutOutcome> {
@@ -139,8 +152,14 @@ export class S3Objects implements ObjectStore {
       case "condition-failed":
         return { outcome: "exists" };
       case "trouble": {
-        const { sent, error: cause, retryAfterMs } = reply;
-        return { outcome: "unknown", sent, cause, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+        const { sent, error: cause, retryAfterMs, expired } = reply;
+        return {
+          outcome: "unknown",
+          sent,
+          cause,
+          ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+          ...(expired === undefined ? {} : { expired }),
+        };
       }
       case "aborted": {
         const cause = failure("ABORTED", this.#transport.attempt("PUT", key), "the call was aborted", {

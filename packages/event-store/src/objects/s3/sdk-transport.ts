@@ -1,12 +1,12 @@
 import type { S3Client } from "@aws-sdk/client-s3";
-import type { GetOptions, ListPage, PutOptions } from "../port.js";
+import type { GetOptions, ListPage, PutFence, PutOptions } from "../port.js";
 import { retryAfterMs, withoutSecrets } from "./answer-facts.js";
-import { failure, trouble, type Attempt } from "./attempt.js";
+import { expiredPut, failure, trouble, type Attempt } from "./attempt.js";
 import { classifyAnswer, classifyNetworkError, notS3, type Verdict } from "./classify.js";
 import { noCredentials } from "./credentials.js";
 import { onAbort } from "../../system/on-abort.js";
 import { loadCommands, sendOnce, type S3Command, type S3Commands, type Sending } from "./sdk-commands.js";
-import { ServerClock } from "./server-clock.js";
+import { ServerClock, SIGNATURE_LATE_MS } from "./server-clock.js";
 import {
   rangeHeader,
   type Condition,
@@ -47,6 +47,12 @@ export class SdkTransport implements S3Transport {
     return this.#clock.skewMs;
   }
 
+  get fence(): PutFence {
+    const { client, clock } = this.#connection;
+    // The client signs with the system's clock, and by the server's once that was seen to be far off.
+    return { now: () => clock() + client.config.systemClockOffset, lateMs: SIGNATURE_LATE_MS };
+  }
+
   put(key: string, body: Uint8Array, condition: Condition, options: PutOptions): Promise<Reply<string>> {
     const { bucket: Bucket, client } = this.#connection;
     const attempt: Attempt = { ...this.attempt("PUT", key), condition: condition.header };
@@ -59,7 +65,7 @@ export class SdkTransport implements S3Transport {
         ...(options.metadata === undefined ? {} : { Metadata: { ...options.metadata } }),
         ...(condition.header === "if-match" ? { IfMatch: condition.etag } : { IfNoneMatch: "*" }),
       });
-      const { signal, sending } = start(command);
+      const { signal, sending } = start(command, options.notAfter);
       const { ETag } = await client.send(command, { abortSignal: signal });
       return ETag === undefined
         ? notS3(attempt, sending.status ?? 200, "a write was answered without an ETag")
@@ -112,8 +118,11 @@ export class SdkTransport implements S3Transport {
       });
       const { signal, sending } = start(command);
       const output = await client.send(command, { abortSignal: signal });
-      const entries = (output.Contents ?? []).map(({ Key, Size }) =>
-        listEntry(Key, Size === undefined ? undefined : String(Size), output.EncodingType),
+      const entries = (output.Contents ?? []).map(({ Key: key, Size, LastModified, StorageClass: storageClass }) =>
+        listEntry(
+          { key, size: Size?.toString(), lastModified: LastModified?.toISOString(), storageClass },
+          output.EncodingType,
+        ),
       );
       const truncated = output.IsTruncated;
       const good = entries.filter((entry) => entry !== null);
@@ -149,7 +158,7 @@ export class SdkTransport implements S3Transport {
   async #call<T>(
     attempt: Attempt,
     outer: AbortSignal | undefined,
-    action: (commands: S3Commands, start: (command: S3Command) => Call) => Promise<Reply<T>>,
+    action: (commands: S3Commands, start: (command: S3Command, notAfter?: number) => Call) => Promise<Reply<T>>,
   ): Promise<Reply<T>> {
     const { commands: given, attemptTimeoutMs } = this.#connection;
     const commands = given ?? (await (this.#commands ??= loadCommands()));
@@ -161,8 +170,13 @@ export class SdkTransport implements S3Transport {
       const timer = setTimeout(() => controller.abort(), attemptTimeoutMs);
       let sending: Sending = { sent: false };
       try {
-        return await action(commands, (command) => ({ signal, sending: (sending = sendOnce(command)) }));
+        return await action(commands, (command, notAfter) => {
+          sending = sendOnce(command, notAfter);
+          return { signal, sending };
+        });
       } catch (error) {
+        // What went before was refused, for its date or for the bucket's region: nothing was stored.
+        if (sending.held !== undefined) return heldBack(sending.held, attempt);
         if (isAborted(outer)) return { kind: "aborted", sent: sending.sent };
         const closed = this.#closing.signal.aborted;
         const cause =
@@ -209,6 +223,15 @@ export class SdkTransport implements S3Transport {
 
 function ok<T>(value: T): { readonly kind: "ok"; readonly value: T } {
   return { kind: "ok", value };
+}
+
+function heldBack(why: NonNullable<Sending["held"]>, attempt: Attempt): Verdict {
+  if (why === "expired") return expiredPut(attempt);
+  const problem = "the S3Client signs no x-amz-date, so nothing bounds how late this put could be stored";
+  return {
+    kind: "refused",
+    error: failure("REQUEST_REFUSED", attempt, problem, { hint: "let the client sign with SigV4" }),
+  };
 }
 
 function isAborted(signal: AbortSignal | undefined): boolean {

@@ -1,6 +1,12 @@
 /** A correction that large cannot be a server's second thoughts, but neither is a smaller one worth anything. */
 const ENOUGH_MS = 1_000;
 
+/**
+ * How late a request can take effect after the time it is signed with, by the server's clock. Servers refuse signatures older
+ * than 15 minutes when a request's head arrives (14 were seen accepted, 16 refused); the rest is for its body to arrive.
+ */
+export const SIGNATURE_LATE_MS: number = 16 * 60_000;
+
 /** What the server's `Date` says about our clock, and the time to sign with. */
 export class ServerClock {
   readonly #clock: () => number;

@@ -1,10 +1,11 @@
-import { failure, trouble, type Attempt } from "./attempt.js";
+import type { PutFence } from "../port.js";
+import { expiredPut, failure, trouble, type Attempt } from "./attempt.js";
 import { answerFacts } from "./answer-facts.js";
 import { classifyAnswer, classifyNetworkError } from "./classify.js";
 import { noCredentials, type CredentialCache, type S3Credentials } from "./credentials.js";
 import type { BucketLocation } from "./endpoint.js";
 import type { HttpAnswer, HttpConnections, HttpRequest } from "./http.js";
-import type { ServerClock } from "./server-clock.js";
+import { SIGNATURE_LATE_MS, type ServerClock } from "./server-clock.js";
 import { EMPTY_SHA256, sha256Hex, SigV4 } from "./sigv4.js";
 import type { Reply } from "./transport.js";
 
@@ -16,6 +17,8 @@ export interface S3Request {
   /** Without `host`; all of them are signed. */
   readonly headers: readonly (readonly [string, string])[];
   readonly body?: Uint8Array;
+  /** Not to be sent once the clock that it is signed with is past this; Unix milliseconds. */
+  readonly notAfter?: number | undefined;
 }
 
 /**
@@ -49,6 +52,10 @@ export class SignedClient {
     return this.#clock.skewMs;
   }
 
+  get fence(): PutFence {
+    return { now: () => this.#clock.signingTime(), lateMs: SIGNATURE_LATE_MS };
+  }
+
   async send(request: S3Request, signal: AbortSignal | undefined): Promise<Reply<HttpAnswer>> {
     const bodyHash = request.body === undefined ? EMPTY_SHA256 : sha256Hex(request.body);
     for (let second = false; ; second = true) {
@@ -60,7 +67,9 @@ export class SignedClient {
       } catch (error) {
         return this.#withoutCredentials(error, request.attempt);
       }
-      const outcome = await this.#http.request(this.#signed(request, bodyHash, credentials), signal);
+      const signedAt = this.#clock.signingTime();
+      if (request.notAfter !== undefined && signedAt > request.notAfter) return expiredPut(request.attempt);
+      const outcome = await this.#http.request(this.#signed(request, bodyHash, credentials, signedAt), signal);
       if (outcome.kind === "aborted") return outcome;
       if (outcome.kind === "failed") return classifyNetworkError(outcome.error, request.attempt, outcome.sent);
 
@@ -86,9 +95,10 @@ export class SignedClient {
     { method, path, query = "", headers, body }: S3Request,
     bodyHash: string,
     credentials: S3Credentials,
+    signedAt: number,
   ): HttpRequest {
     const unsigned = { method, path, query, headers: [...headers, ["host", this.#host] as const], bodyHash };
-    const signed = this.#signer.sign(unsigned, credentials, this.#clock.signingTime());
+    const signed = this.#signer.sign(unsigned, credentials, signedAt);
     signed.push("user-agent", this.#userAgent);
     return { method, target: query === "" ? path : `${path}?${query}`, headers: signed, body: body ?? null };
   }

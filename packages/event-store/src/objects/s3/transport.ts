@@ -1,4 +1,4 @@
-import type { GetOptions, ListPage, PutOptions, StoredObject } from "../port.js";
+import type { GetOptions, ListPage, PutFence, PutOptions, StoredObject } from "../port.js";
 import type { Attempt, Trouble } from "./attempt.js";
 import type { Verdict } from "./classify.js";
 
@@ -9,7 +9,8 @@ import type { Verdict } from "./classify.js";
  */
 export interface S3Transport {
   readonly clockSkewMs: number | undefined;
-  /** The new ETag. */
+  readonly fence: PutFence;
+  /** The new ETag. `options.notAfter` is compared with what each send is signed with. */
   put(key: string, body: Uint8Array, condition: Condition, options: PutOptions): Promise<Reply<string>>;
   get(key: string, range: GetOptions["range"], signal: AbortSignal | undefined): Promise<Reply<GotObject>>;
   /** As `get`, with an empty body. */

@@ -46,38 +46,58 @@ export function parseError(body: Buffer): ErrorDocument | null {
 
 export function parseList(body: Buffer): ListDocument | null {
   if (body.length > MAX_LIST_BYTES) return null;
-  const raw: { key: string | undefined; size: string | undefined }[] = [];
+  const raw: RawEntry[] = [];
   let root = "";
   let truncated: string | undefined;
   let encoding: string | undefined;
-  let key: string | undefined;
-  let size: string | undefined;
+  let entry: RawEntry = {};
   const whole = scan(body.toString("utf8"), (path, text) => {
     root = path[0] ?? "";
     const name = path[1];
     if (path.length === 3 && name === "Contents") {
-      if (path[2] === "Key") key = text;
-      else if (path[2] === "Size") size = text;
+      const field = FIELDS[path[2] ?? ""];
+      if (field !== undefined) entry[field] = text;
     } else if (path.length === 2 && name === "Contents") {
-      raw.push({ key, size });
-      key = size = undefined;
+      raw.push(entry);
+      entry = {};
     } else if (path.length === 2 && name === "IsTruncated") truncated = text.trim();
     else if (path.length === 2 && name === "EncodingType") encoding = text.trim();
   });
   if (!whole || root !== "ListBucketResult" || (truncated !== "true" && truncated !== "false")) return null;
-  const entries = raw.map((each) => listEntry(each.key, each.size, encoding));
-  return entries.every((entry) => entry !== null) ? { entries, truncated: truncated === "true" } : null;
+  const entries = raw.map((each) => listEntry(each, encoding));
+  return entries.every((each) => each !== null) ? { entries, truncated: truncated === "true" } : null;
 }
 
-/** A listed object as a server, or its client library, gave it. Null when that is not well-formed. */
+/** A listed object as a server, or its client library, gave it. */
+export interface RawEntry {
+  key?: string | undefined;
+  size?: string | undefined;
+  lastModified?: string | undefined;
+  storageClass?: string | undefined;
+}
+
+const FIELDS: Readonly<Record<string, keyof RawEntry>> = {
+  Key: "key",
+  Size: "size",
+  LastModified: "lastModified",
+  StorageClass: "storageClass",
+};
+
+/** Null when it is not well-formed. A time that cannot be read is left out. */
 export function listEntry(
-  key: string | undefined,
-  size: string | undefined,
+  { key, size, lastModified, storageClass }: RawEntry,
   encoding: string | undefined,
 ): ListEntry | null {
   if (key === undefined || size === undefined || !/^\d{1,15}$/.test(size)) return null;
   const decoded = encoding === "url" ? decodeListed(key) : key;
-  return decoded === null ? null : { key: decoded, size: Number(size) };
+  if (decoded === null) return null;
+  const modifiedAt = lastModified === undefined ? Number.NaN : Date.parse(lastModified);
+  return {
+    key: decoded,
+    size: Number(size),
+    ...(Number.isNaN(modifiedAt) ? {} : { modifiedAt }),
+    ...(storageClass === undefined || storageClass === "" ? {} : { storageClass }),
+  };
 }
 
 /** Calls `onEnd` at the end of each element with the names from the root down to it and its own text. False: not well-formed. */

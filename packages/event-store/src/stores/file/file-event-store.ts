@@ -10,6 +10,7 @@ import type { EventStore } from "../port.js";
 import { openForReading } from "./file-bytes.js";
 import { systemIo, type FileIo } from "./file-io.js";
 import { FileSource } from "./file-source.js";
+import { FileUpkeep } from "./file-upkeep.js";
 import { FileWriter } from "./file-writer.js";
 import { LogFiles } from "./log-files.js";
 
@@ -57,6 +58,7 @@ export const FileEventStore = {
       derived: { objects: directoryObjects({ path: files.derived }), root: "" },
       source,
       writer: new FileWriter(context, { maxBytes, timeoutMs: appendTimeoutMs }),
+      upkeep: new FileUpkeep(context),
       hashVersion: options.hashVersion ?? 1,
       runtime,
     });

@@ -1,6 +1,6 @@
 import { ConfigError, EventStoreError } from "../../core/errors.js";
 import { MAX_SEQ, type AnyEvents, type EventMap, type Head } from "../../core/event.js";
-import { EMPTY } from "../../log/tail.js";
+import { EMPTY } from "../../log/log-on-objects.js";
 import { systemRuntime, type Runtime } from "../../system/runtime.js";
 import { emitWarning, type OnWarning } from "../../system/warning.js";
 import type { EventStore } from "../port.js";

@@ -33,7 +33,7 @@ export function listObjects(bucket: ObjectMap, { bucket: name, query }: S3Reques
         element("LastModified", new Date(held?.modifiedAt ?? 0).toISOString()),
         element("ETag", held?.etag ?? ""),
         element("Size", held?.body.length ?? 0),
-        element("StorageClass", "STANDARD"),
+        element("StorageClass", held?.storageClass ?? "STANDARD"),
       ),
     );
   });

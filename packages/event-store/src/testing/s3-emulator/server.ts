@@ -141,15 +141,17 @@ export class S3Emulator {
   #process(request: S3Request, fault: Fault | null): Answer | null {
     if (fault?.apply === "never") return null;
     const { credentials } = this;
-    const refused =
+    // As of now: what was long on its way is refused for its date, but not for credentials that have changed since.
+    const refused = (): Answer | null =>
       checkLength(request) ?? verifySignature(request, { credentials, now: this.#now(), region: this.#options.region });
-    if (refused !== null) return refused;
+    const execute = (): Answer => refused() ?? this.#service.execute(request);
     if (fault?.apply === "late") {
-      this.#defer(() => this.#service.execute(request), fault.lateMs);
-      return null;
+      const answered = refused();
+      if (answered === null) this.#defer(execute, fault.lateMs);
+      return answered;
     }
-    if (fault?.apply === "twice") this.#service.execute(request);
-    return this.#service.execute(request);
+    if (fault?.apply === "twice") execute();
+    return execute();
   }
 
   #defer(action: () => void, ms: number | undefined): void {

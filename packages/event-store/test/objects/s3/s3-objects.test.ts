@@ -114,7 +114,7 @@ describe.each(Object.entries(DRIVERS))("the %s driver", (name, open) => {
       emulator.faults.add(...["GET", "LIST", "DELETE"].map((operation) => ({ when: { operation }, do: fault })));
       const store = open({ endpoint: emulator.endpoint, ...fakeTime() });
       expect((await store.get("k"))?.body).toEqual(body);
-      expect(await store.list({ prefix: "" })).toEqual({
+      expect(await store.list({ prefix: "" })).toMatchObject({
         entries: [{ key: "k", size: body.length }],
         truncated: false,
       });
@@ -203,11 +203,11 @@ describe.each(Object.entries(DRIVERS))("the %s driver", (name, open) => {
     for (const key of ["p/a b", "p/a+b", "p/\u0001", "q"]) emulator.objects("events").put(key, body);
     const store = open({ endpoint: emulator.endpoint });
     const first = await store.list({ prefix: "p/", maxKeys: 2 });
-    expect(first).toEqual({
+    expect(first).toMatchObject({
       entries: ["p/\u0001", "p/a b"].map((key) => ({ key, size: body.length })),
       truncated: true,
     });
-    expect(await store.list({ prefix: "p/", startAfter: "p/a b" })).toEqual({
+    expect(await store.list({ prefix: "p/", startAfter: "p/a b" })).toMatchObject({
       entries: [{ key: "p/a+b", size: body.length }],
       truncated: false,
     });

@@ -59,7 +59,7 @@ describe("listings", () => {
       page(contents, "<Name>b</Name><Prefix>a/</Prefix><IsTruncated>true</IsTruncated><KeyCount>2</KeyCount>"),
     ).toEqual({
       entries: [
-        { key: "a/1.json", size: 12 },
+        { key: "a/1.json", size: 12, modifiedAt: Date.UTC(2026, 0, 1) },
         { key: "a/2 & 3", size: 0 },
       ],
       truncated: true,

@@ -1,0 +1,93 @@
+import type { Head } from "../../core/event.js";
+import type { RecordView } from "../../core/record-view.js";
+import type { SeqRange } from "../keys.js";
+import { encodeMember, MEMBER_BYTES, MEMBER_RECORDS } from "../segments/members.js";
+import { MAX_RECORDS_BYTES } from "../segments/layout.js";
+
+const NEWLINE = 0x0a;
+/** Members that are being compressed while records come in. */
+const COMPRESSING = 4;
+
+/** A segment's bytes, and what they were made of. */
+export interface BuiltSegment extends SeqRange {
+  /** The record before its first one. */
+  readonly before: Head;
+  /** Its last record. */
+  readonly end: Head;
+  readonly body: Buffer;
+  /** Of its lines, with their newlines. */
+  readonly bytes: number;
+  readonly records: readonly RecordView[];
+}
+
+/** One segment of several that follow one another. */
+export function joinSegments(segments: readonly BuiltSegment[]): BuiltSegment {
+  const [first, last] = [segments[0] as BuiltSegment, segments.at(-1) as BuiltSegment];
+  return {
+    first: first.first,
+    last: last.last,
+    before: first.before,
+    end: last.end,
+    body: Buffer.concat(segments.map(({ body }) => body)),
+    bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
+    records: segments.flatMap(({ records }) => records),
+  };
+}
+
+/** Makes a segment of verified records as they come, in order: members of fixed size, compressed in threads of Node's meanwhile. */
+export class SegmentBuilder {
+  readonly #run: SeqRange;
+  readonly #before: Head;
+  readonly #members: Promise<Buffer>[] = [];
+  readonly #records: RecordView[] = [];
+  #lines: Buffer[] = [];
+  #count = 0;
+  #bytes = 0;
+  #total = 0;
+
+  constructor(run: SeqRange, before: Head) {
+    this.#run = run;
+    this.#before = before;
+  }
+
+  /** They are more than a segment holds, unless that is a single record. */
+  get tooLarge(): boolean {
+    return this.#total > MAX_RECORDS_BYTES && this.#run.last > this.#run.first;
+  }
+
+  async add(records: readonly RecordView[]): Promise<void> {
+    for (const record of records) {
+      const { line } = record;
+      this.#total += line.length + 1;
+      if (this.tooLarge) return;
+      const full = this.#count === MEMBER_RECORDS || this.#bytes + line.length + 1 > MEMBER_BYTES;
+      if (full && this.#count > 0) await this.#cut();
+      this.#records.push(record);
+      this.#lines.push(line);
+      this.#count++;
+      this.#bytes += line.length + 1;
+    }
+  }
+
+  async end(end: Head): Promise<BuiltSegment> {
+    await this.#cut();
+    const body = Buffer.concat(await Promise.all(this.#members));
+    return { ...this.#run, before: this.#before, end, body, bytes: this.#total, records: this.#records };
+  }
+
+  async #cut(): Promise<void> {
+    const lines = Buffer.allocUnsafe(this.#bytes);
+    let at = 0;
+    for (const line of this.#lines) {
+      at += line.copy(lines, at);
+      lines[at++] = NEWLINE;
+    }
+    this.#lines = [];
+    this.#count = this.#bytes = 0;
+    const member = encodeMember(lines);
+    // It may fail before its turn.
+    member.catch(() => undefined);
+    this.#members.push(member);
+    await this.#members.at(-COMPRESSING);
+  }
+}

@@ -1,0 +1,80 @@
+import { promisify } from "node:util";
+import { gunzip, gzip } from "node:zlib";
+import { MAX_RECORD_BYTES } from "../../core/event.js";
+
+/*
+ * A segment is gzip members one behind the other (RFC 1952), each of whole lines, each readable by itself. All begin with the same
+ * ten bytes, by which they are found from anywhere within a segment: compressed data holds those by chance once in 2^80 places, and
+ * then does not decompress.
+ */
+
+/** A member ends behind so many records … */
+export const MEMBER_RECORDS = 1000;
+/** … and before it has more bytes than that, unless a single record has. */
+export const MEMBER_BYTES: number = 1024 * 1024;
+
+const LEVEL = 6;
+/** Deflate, no flags, no time, no extra flags, unknown operating system: what zlib is built for does not show. */
+export const MEMBER_HEADER: Buffer = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+const SMALLEST = MEMBER_HEADER.length + 8;
+
+const compress = promisify<Buffer, { level: number }, Buffer>(gzip);
+const decompress = promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip);
+
+/** Lines, each with its newline, as one member. Compresses in a thread of Node's. */
+export async function encodeMember(lines: Buffer): Promise<Buffer> {
+  const member = await compress(lines, { level: LEVEL });
+  MEMBER_HEADER.copy(member);
+  return member;
+}
+
+/** @throws Error when it is not one whole member, or holds more than any does */
+export async function decodeMember(member: Buffer): Promise<Buffer> {
+  return decompress(member, { maxOutputLength: MEMBER_BYTES + MAX_RECORD_BYTES + 1 });
+}
+
+/** Cuts members out of bytes that come piece by piece, from anywhere in a segment on. */
+export class MemberSplitter {
+  #rest: Buffer = Buffer.alloc(0);
+  /** Offset of `#rest` in what was pushed. */
+  #restAt = 0;
+  /** `#rest` begins with a member. */
+  #begun = false;
+
+  /** The members that are whole by now, each with its offset in what was pushed. What stands before the first one is dropped. */
+  push(bytes: Buffer): Member[] {
+    const searched = Math.max(0, this.#rest.length - MEMBER_HEADER.length + 1);
+    const all = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
+    const members: Member[] = [];
+    let start = 0;
+    let from = Math.max(searched, SMALLEST);
+    if (!this.#begun) {
+      start = all.indexOf(MEMBER_HEADER);
+      this.#begun = start >= 0;
+      if (start < 0) start = Math.max(0, all.length - MEMBER_HEADER.length + 1);
+      from = start + SMALLEST;
+    }
+    for (let next = nextHeader(all, from); this.#begun && next >= 0; next = nextHeader(all, from)) {
+      members.push({ at: this.#restAt + start, bytes: all.subarray(start, next) });
+      start = next;
+      from = next + SMALLEST;
+    }
+    this.#rest = all.subarray(start);
+    this.#restAt += start;
+    return members;
+  }
+
+  /** The last member, which ends where the bytes do; null when nothing is left. */
+  end(): Member | null {
+    return this.#begun && this.#rest.length >= SMALLEST ? { at: this.#restAt, bytes: this.#rest } : null;
+  }
+}
+
+export interface Member {
+  readonly at: number;
+  readonly bytes: Buffer;
+}
+
+function nextHeader(bytes: Buffer, from: number): number {
+  return from >= bytes.length ? -1 : bytes.indexOf(MEMBER_HEADER, from);
+}

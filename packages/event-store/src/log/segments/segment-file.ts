@@ -1,0 +1,165 @@
+import { EventStoreError } from "../../core/errors.js";
+import { linesOf } from "../../core/lines.js";
+import { placeBefore } from "../../core/record-view.js";
+import type { ObjectStore } from "../../objects/port.js";
+import { fetchAhead } from "../window.js";
+import type { SegmentEntry } from "./catalog.js";
+import { decodeMember, MemberSplitter, type Member } from "./members.js";
+
+/** One GET of a long read. */
+const PIECE_BYTES = 1024 * 1024;
+/** Pieces that are fetched ahead of the reader … */
+const PIECES = 8;
+/** … and members that are decompressed ahead of it. */
+const MEMBERS = 4;
+/** One look for a place within a segment: a few members. */
+const LOOK_BYTES = 256 * 1024;
+/** More looks than that a good segment does not need. */
+const MAX_LOOKS = 16;
+
+/** Why a segment cannot be used; not what is wrong with the log. */
+export class SegmentUnusable extends Error {
+  readonly segment: SegmentEntry;
+  /** It is not there any more: merged into another one, most likely. */
+  readonly gone: boolean;
+
+  constructor(
+    segment: SegmentEntry,
+    reason: string,
+    options: { readonly gone?: boolean; readonly cause?: unknown } = {},
+  ) {
+    super(`the segment ${segment.key} cannot be used: ${reason}`, { cause: options.cause });
+    this.segment = segment;
+    this.gone = options.gone ?? false;
+  }
+}
+
+/** What of a segment to read. */
+export interface SegmentRange {
+  /** The first record that matters, which the segment holds … */
+  readonly fromSeq: number;
+  /** … and the last one, which it may not reach. */
+  readonly toSeq: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Reads the lines of one segment. Nothing that it gives was verified. */
+export class SegmentFile {
+  readonly #objects: ObjectStore;
+  readonly #segment: SegmentEntry;
+
+  constructor(objects: ObjectStore, segment: SegmentEntry) {
+    this.#objects = objects;
+    this.#segment = segment;
+  }
+
+  /** Blocks of whole lines, the first of which holds the record `fromSeq`, if the segment is what it should be. @throws SegmentUnusable; BackendError */
+  async *blocks({ fromSeq, toSeq, signal }: SegmentRange): AsyncGenerator<Buffer> {
+    const splitter = new MemberSplitter();
+    const { size } = this.#segment;
+    let start = await this.#locate(fromSeq, signal);
+    // What lies behind the place where the range should end is asked for only by a reader that comes so far.
+    for (const end of new Set([this.#endNear(toSeq), size])) {
+      const source = (abort: AbortSignal): AsyncIterable<Member> => this.#members(splitter, start, end, abort);
+      const limits = { width: () => MEMBERS, maxWeight: 4 * PIECE_BYTES, least: 2, weight: rawBytes, signal };
+      for await (const decoded of fetchAhead(source, ({ bytes }) => this.#decode(bytes), limits))
+        for (const { result } of decoded) yield result;
+      start = end;
+    }
+  }
+
+  /** The line of record `seq`; null when it does not stand where it should. @throws SegmentUnusable; BackendError */
+  async line(seq: number, signal?: AbortSignal): Promise<Buffer | null> {
+    for await (const block of this.blocks({ fromSeq: seq, toSeq: seq, signal })) {
+      for (const line of linesOf(block)) {
+        const found = placeBefore(line)?.seq;
+        if (found === seq - 1) return line;
+      }
+      return null;
+    }
+    return null;
+  }
+
+  /** The members that end in [start, end). */
+  async *#members(splitter: MemberSplitter, start: number, end: number, signal: AbortSignal): AsyncGenerator<Member> {
+    function* pieces(): Generator<{ readonly start: number; readonly end: number }> {
+      for (let at = start; at < end; at += PIECE_BYTES) yield { start: at, end: Math.min(at + PIECE_BYTES, end) };
+    }
+    const get = (range: { readonly start: number; readonly end: number }, abort: AbortSignal): Promise<Buffer> =>
+      this.#get(range, abort);
+    const limits = { width: () => PIECES, maxWeight: PIECES, weight: () => 1, signal };
+    for await (const fetched of fetchAhead(pieces, get, limits))
+      for (const { result } of fetched) yield* splitter.push(result);
+    if (end < this.#segment.size) return;
+    const last = splitter.end();
+    if (last === null) throw new SegmentUnusable(this.#segment, "it is empty, or something else than a segment");
+    yield last;
+  }
+
+  /** Offset of a member that begins at or before record `seq`: by interpolation, since members hold about the same. */
+  async #locate(seq: number, signal?: AbortSignal): Promise<number> {
+    const { first, last, size } = this.#segment;
+    let low = { at: 0, seq: first };
+    let high = { at: size, seq: last + 1 };
+    for (let looks = 0; seq > low.seq && high.at - low.at > LOOK_BYTES && looks < MAX_LOOKS; looks++) {
+      const share = (seq - low.seq) / Math.max(1, high.seq - low.seq);
+      const guess = low.at + Math.floor(share * (high.at - low.at)) - LOOK_BYTES / 2;
+      const at = Math.max(low.at, Math.min(guess, high.at - LOOK_BYTES));
+      const members = await this.#look(at, signal);
+      const before = members.filter((member) => member.seq <= seq).at(-1);
+      const behind = members.find((member) => member.seq > seq);
+      if (before && behind) return before.at;
+      if (before && before.at > low.at) low = before;
+      else if (behind && behind.at < high.at) high = { at: Math.max(low.at, at), seq: behind.seq };
+      else break;
+    }
+    return low.at;
+  }
+
+  /** The members that begin in a stretch of the segment and end in it, by their first seq. */
+  async #look(at: number, signal?: AbortSignal): Promise<{ readonly at: number; readonly seq: number }[]> {
+    const splitter = new MemberSplitter();
+    const end = Math.min(at + LOOK_BYTES, this.#segment.size);
+    const members = splitter.push(await this.#get({ start: at, end }, signal));
+    const last = end === this.#segment.size ? splitter.end() : null;
+    if (last) members.push(last);
+    const found: { at: number; seq: number }[] = [];
+    for (const member of members) {
+      const line = linesOf(await this.#decode(member.bytes)).next();
+      const place = line.done === true ? null : placeBefore(line.value);
+      if (place === null) throw new SegmentUnusable(this.#segment, "it holds something else than records");
+      found.push({ at: at + member.at, seq: place.seq + 1 });
+    }
+    return found;
+  }
+
+  /** Where record `seq` ends, or a little behind. */
+  #endNear(seq: number): number {
+    const { first, last, size } = this.#segment;
+    if (seq >= last) return size;
+    const guess = Math.ceil((size * (seq + 1 - first)) / (last + 1 - first));
+    return Math.min(size, guess + LOOK_BYTES / 2);
+  }
+
+  async #get(range: { readonly start: number; readonly end: number }, signal?: AbortSignal): Promise<Buffer> {
+    const object = await this.#objects.get(this.#segment.key, { range, signal });
+    if (object === null) throw new SegmentUnusable(this.#segment, "it is gone", { gone: true });
+    if (object.body.length < range.end - range.start)
+      throw new SegmentUnusable(this.#segment, "it is shorter than it was listed");
+    return object.body;
+  }
+
+  async #decode(member: Buffer): Promise<Buffer> {
+    try {
+      return await decodeMember(member);
+    } catch (cause) {
+      if (cause instanceof EventStoreError) throw cause;
+      throw new SegmentUnusable(this.#segment, "a part of it does not decompress", { cause });
+    }
+  }
+}
+
+/** What a member holds, roughly. */
+function rawBytes({ bytes }: Member): number {
+  return 8 * bytes.length;
+}

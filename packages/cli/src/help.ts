@@ -126,6 +126,58 @@ With --json: {"seq","hash"}; with --reset {"before":{"seq","hash"} or
 null,"after":{"seq","hash"}}.
 `;
 
+export const REPLAY: string = `
+Applies a projection to the events of the log, in their order, and prints its state.
+It begins with the newest snapshot of that projection and version that fits the log
+(rynxs snapshot writes them), else with the first event. It writes nothing.
+
+FILE is an ES module whose default export (or "projection") is one, for example:
+  export default {
+    name: "balances",
+    version: 1,                        // raise it when apply changes
+    initial: {},
+    apply(state, { type, aggregateId, payload }) {
+      if (type === "Paid") state[aggregateId] = (state[aggregateId] ?? 0) + payload.amount;
+      return state;
+    },
+  };
+Its code is run as it is: it must be yours. The state is JSON. Integers beyond 2^53
+are BigInts in payloads and states.
+
+--twice applies the same events a second time and compares: a state that depends on
+the clock, on chance, or on anything but the events is an error that names the first
+event behind which the states differ.
+
+Examples:
+  rynxs replay --projection balances.mjs
+  rynxs replay --projection balances.mjs --to 1999 --json | jq .state
+  rynxs replay --projection balances.mjs --twice --no-snapshot
+
+With --json, as canonical JSON:
+{"events","from","head":{"hash","seq"},"projection","state","state_hash","version"};
+"from" is the seq of the snapshot it began with, or -1.
+`;
+
+export const SNAPSHOT: string = `
+Applies a projection to what is new in the log and writes its state down beside the
+log: the next replay begins there. Older ones are deleted, except the --keep newest.
+A snapshot names the record that it stands behind and is checked against the log
+before it is used; all of them can be deleted at no cost but time. Ctrl-C ends it:
+run it again, and it goes on from the last one that was written.
+
+--list and --delete are for those of all versions of the projection.
+
+Examples:
+  rynxs snapshot --projection balances.mjs
+  rynxs snapshot --projection balances.mjs --every 10000 --keep 2
+  rynxs snapshot --projection balances.mjs --list
+
+With --json: {"projection","version","seq","from","events","head":{"seq","hash"},
+"state_hash"}, seq being null for an empty log; --list
+{"projection","snapshots":[{"version","seq","bytes","key"}]}; --delete
+{"projection","deleted"}.
+`;
+
 export const DOCTOR: string = `
 Finds out whether the store can be trusted with a log. On S3: can it be reached, do
 the credentials allow reading, writing and deleting, are conditional writes honoured

@@ -7,6 +7,8 @@ import type { LifecycleAction, LifecycleFlags } from "./commands/lifecycle.js";
 import type { PruneFlags } from "./commands/prune.js";
 import type { ReadFlags } from "./commands/read.js";
 import type { RestoreFlags } from "./commands/restore.js";
+import type { ReplayFlags } from "./commands/replay.js";
+import type { SnapshotFlags } from "./commands/snapshot.js";
 import type { VerifyFlags } from "./commands/verify.js";
 import type { Context } from "./context.js";
 import * as help from "./help.js";
@@ -86,6 +88,29 @@ export function buildProgram(
   define(program, "head", "print the last record's seq and hash", help.HEAD)
     .option("--reset", "accept that the stored head contradicts the log")
     .action((flags: HeadFlags) => run(async (context) => (await import("./commands/head.js")).head(flags, context)));
+
+  define(program, "replay", "print the state that a projection comes to", help.REPLAY)
+    .requiredOption("--projection <file>", "an ES module that exports it")
+    .option("--to <seq>", "last seq to apply", parseSeq)
+    .option("--twice", "run it twice and compare the states")
+    .option("--no-snapshot", "begin with the log, whatever snapshots there are")
+    .action((flags: ReplayFlags) =>
+      run(async (context) => (await import("./commands/replay.js")).replay(flags, context)),
+    );
+
+  define(program, "snapshot", "write a projection's state down, to begin with next time", help.SNAPSHOT)
+    .requiredOption("--projection <file>", "an ES module that exports it")
+    .option(
+      "--every <n>",
+      "on the way, after every so many events (default: 100000)",
+      parseCount(Number.MAX_SAFE_INTEGER),
+    )
+    .option("--keep <n>", "so many of the newest stay (default: 5)", parseCount(Number.MAX_SAFE_INTEGER))
+    .addOption(new Option("--list", "list them, of all versions").conflicts("delete"))
+    .option("--delete", "delete them, of all versions")
+    .action((flags: SnapshotFlags) =>
+      run(async (context) => (await import("./commands/snapshot.js")).snapshot(flags, context)),
+    );
 
   define(program, "doctor", "check whether the store is safe to use", help.DOCTOR).action((flags: StoreFlags) =>
     run(async (context) => (await import("./commands/doctor.js")).doctor(flags, context)),

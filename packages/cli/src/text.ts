@@ -64,6 +64,20 @@ export function compactJson(value: JsonValue): string {
   return `{${entries.join(",")}}`;
 }
 
+/** A JSON value over several lines, BigInts as digits. */
+export function prettyJson(value: JsonValue, indent = ""): string {
+  if (value === null || typeof value !== "object") return compactJson(value);
+  const isArray = Array.isArray(value);
+  const inner = `${indent}  `;
+  const items = Object.entries(value).map(([key, item]: [string, JsonValue]) => {
+    return `${inner}${isArray ? "" : `${JSON.stringify(key)}: `}${prettyJson(item, inner)}`;
+  });
+  const [open, close] = isArray ? "[]" : "{}";
+  return items.length === 0
+    ? `${String(open)}${String(close)}`
+    : `${String(open)}\n${items.join(",\n")}\n${indent}${String(close)}`;
+}
+
 /** `1 event`, `2 events`. */
 export function count(n: number, noun: string): string {
   return `${String(n)} ${noun}${n === 1 ? "" : "s"}`;

@@ -59,6 +59,8 @@ export const FAILURE_CODES = [
   "POSITION_TAKEN",
   /** A projection gave two different states for the same events, or a state that is not JSON. */
   "NOT_DETERMINISTIC",
+  /** A projection's own code threw, or gave no state; `facts.seq` names the event. */
+  "PROJECTION_FAILED",
   /** An optional package that this needs is not installed. */
   "PACKAGE_MISSING",
 ] as const;

@@ -2,6 +2,7 @@ import { ConfigError } from "../core/errors.js";
 import { MAX_SEQ } from "../core/event.js";
 
 const EVENT_NAME = /^[0-9]{10}\.json$/;
+const SNAPSHOT_NAME = /^([A-Za-z0-9._-]{1,100})\/([1-9][0-9]{0,15})\/([0-9]{10})\.json$/;
 const SEGMENT_NAME = /^([0-9]{10})-([0-9]{10})\.jsonl\.gz$/;
 
 const POSITION_NAME = /^[A-Za-z0-9._-]{1,200}$/;
@@ -10,6 +11,12 @@ const POSITION_NAME = /^[A-Za-z0-9._-]{1,200}$/;
 export interface SeqRange {
   readonly first: number;
   readonly last: number;
+}
+
+export interface SnapshotName {
+  readonly name: string;
+  readonly version: number;
+  readonly seq: number;
 }
 
 /**
@@ -94,6 +101,23 @@ export class LogKeys {
   /** What the keys of all snapshots begin with. */
   get snapshots(): string {
     return `${this.root}_snapshots/`;
+  }
+
+  /** What the keys of a projection's snapshots begin with. */
+  snapshotsOf(name: string, version: number): string {
+    return `${this.snapshots}${name}/${String(version)}/`;
+  }
+
+  /** The state of a projection, by the name and version of its code, once it has seen the records up to `seq`. */
+  snapshot(name: string, version: number, seq: number): string {
+    return `${this.snapshotsOf(name, version)}${digits(seq)}.json`;
+  }
+
+  /** What a snapshot's key names; null for every other key. */
+  snapshotOf(key: string): SnapshotName | null {
+    if (!key.startsWith(this.snapshots)) return null;
+    const [, name, version, seq] = SNAPSHOT_NAME.exec(key.slice(this.snapshots.length)) ?? [];
+    return name === undefined ? null : { name, version: Number(version), seq: Number(seq) };
   }
 
   /** What LIST starts after to see every event key beyond `seq`; −1 sees all. */

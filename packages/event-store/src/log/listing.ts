@@ -54,15 +54,26 @@ export async function lastEventUpTo(
   seq: number,
   signal?: AbortSignal,
 ): Promise<number | null> {
+  return (await eventsAround(objects, keys, seq, signal)).last;
+}
+
+/** As `lastEventUpTo`, with the next event key behind that of `seq`: null when there is none, undefined when the page does not show it. */
+export async function eventsAround(
+  objects: ObjectStore,
+  keys: LogKeys,
+  seq: number,
+  signal?: AbortSignal,
+): Promise<{ readonly last: number | null; readonly next: number | null | undefined }> {
   let last: number | null = null;
   for (let startAfter = keys.after(seq - MAX_BATCH_RECORDS); ;) {
     const { entries, truncated } = await objects.list({ prefix: keys.root, startAfter, signal });
     for (const event of eventsOf(keys, entries)) {
-      if (event.seq >= seq) return event.seq === seq ? seq : last;
+      if (event.seq > seq) return { last, next: event.seq };
       last = event.seq;
     }
     const end = entries.at(-1);
-    if (!truncated || end === undefined || keys.isPastEvents(end.key)) return last;
+    if (!truncated || end === undefined || keys.isPastEvents(end.key)) return { last, next: null };
+    if (last === seq) return { last, next: undefined };
     startAfter = end.key;
   }
 }

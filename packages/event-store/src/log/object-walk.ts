@@ -24,7 +24,7 @@ export async function* walkEventObjects(
   const walk = new ObjectWalk(log, chain, range, after);
   const window = new ReadWindow();
   // Behind a batch there may be others.
-  if (chain.head.seq === after) {
+  if (chain.head.seq === after && range.batches !== true) {
     const computed = (): Iterable<Candidate> => computedKeys(log, after, Math.min(range.toSeq, range.likelyEnd ?? -1));
     for await (const objects of fetchWindow(log, window, range, computed)) {
       yield* walk.take(objects, true);

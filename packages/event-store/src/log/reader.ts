@@ -2,7 +2,7 @@ import { ChainWalk, type WalkedLines } from "../core/chain.js";
 import type { Anchor } from "../core/event.js";
 import { anchorDiffers } from "../core/head-check.js";
 import { lastRecordOf, recordAlone, walkRest } from "./event-object.js";
-import { firstEventAfter, lastEventUpTo } from "./listing.js";
+import { eventsAround, firstEventAfter } from "./listing.js";
 import { stepOf, vanished } from "./object-walk.js";
 import { SegmentCatalog } from "./segments/catalog.js";
 import { EMPTY, factsOf, type LogOnObjects } from "./log-on-objects.js";
@@ -19,9 +19,9 @@ export type { WalkRange, WalkStep } from "./walk.js";
  */
 export async function* walkObjects(log: LogOnObjects, range: WalkRange): AsyncGenerator<WalkStep> {
   const catalog = new SegmentCatalog(log.objects, log.keys, range.signal);
-  const { chain, after, rest } = await start(log, catalog, range);
+  const { chain, after, rest, batches } = await start(log, catalog, range);
   if (rest) yield* stepOf(chain, rest);
-  if (after !== null) yield* new LogWalk(log, chain, range, catalog, after).steps();
+  if (after !== null) yield* new LogWalk(log, chain, { ...range, batches }, catalog, after).steps();
 }
 
 interface Start {
@@ -30,6 +30,8 @@ interface Start {
   readonly after: number | null;
   /** Records of the range that share an object with the anchor. */
   readonly rest?: WalkedLines;
+  /** The next object holds several records. */
+  readonly batches?: boolean;
 }
 
 async function start(log: LogOnObjects, catalog: SegmentCatalog, range: WalkRange): Promise<Start> {
@@ -43,17 +45,22 @@ async function start(log: LogOnObjects, catalog: SegmentCatalog, range: WalkRang
   if (known) onAnchor(known);
   if (fromSeq === 0) return { chain: new ChainWalk(), after: -1 };
   const before = fromSeq - 1;
-  const lookBefore = (): Promise<number | null> =>
-    lastEventUpTo(log.objects, log.keys, known ? fromSeq : before, signal);
-  let keySeq = await lookBefore();
-  if (known && (keySeq === null || keySeq === fromSeq)) return { chain: new ChainWalk(known), after: before };
+  const lookBefore = (): ReturnType<typeof eventsAround> =>
+    eventsAround(log.objects, log.keys, known ? fromSeq : before, signal);
+  const { last, next } = await lookBefore();
+  let keySeq = last;
+  if (known && (keySeq === null || keySeq === fromSeq)) {
+    // What comes last holds all that is left.
+    const batches = keySeq === fromSeq && (next === null || (next !== undefined && next > fromSeq + 1));
+    return { chain: new ChainWalk(known), after: before, batches };
+  }
   if (keySeq === null) {
     const compacted = known ? null : await anchorInSegment(log, catalog, range);
     if (compacted) return compacted;
     const chain = new ChainWalk({ seq: before - 1, hash: "" });
     if ((await firstEventAfter(log.objects, log.keys, before - 1, signal)) === null) return { chain, after: null };
     // Something lies beyond: the log has grown that far since, or, as the walk will find, there is a gap.
-    keySeq = await lookBefore();
+    keySeq = (await lookBefore()).last;
     if (keySeq === null) return { chain, after: before - 1 };
   }
 

@@ -16,6 +16,8 @@ export interface WalkRange {
   readonly wanted?: ((fields: RecordFields) => boolean) | undefined;
   /** Take event objects first, and segments only where those do not go on. Default: segments first. */
   readonly objectsFirst?: boolean | undefined;
+  /** Event objects hold several records here, as a LIST showed: their keys are listed, not computed. */
+  readonly batches?: boolean | undefined;
   /** The log is likely to reach this seq: a hint, of no consequence when it is wrong. */
   readonly likelyEnd?: number | undefined;
   /** Verify with so many threads, where the store can; of no consequence to the verdicts. */

@@ -16,6 +16,8 @@ export interface WalkRange {
   readonly toSeq: number;
   /** The record before `fromSeq`, when the caller knows it. */
   readonly anchor?: Head | undefined;
+  /** Check the first record alone, not its link; only where no anchor is given. A source that cannot may anchor it all the same. */
+  readonly unanchored?: boolean | undefined;
   /** Told once, before the first record, what the walk starts from. */
   readonly onAnchor: (anchor: Anchor) => void;
   /** The records to hand out, told by their bytes; default: all. Every record is verified. */

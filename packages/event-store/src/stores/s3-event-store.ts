@@ -2,6 +2,7 @@ import { ConfigError } from "../core/errors.js";
 import type { AnyEvents, EventMap, HashVersion, Head } from "../core/event.js";
 import { Appender } from "../log/appender.js";
 import { HeadKeeper } from "../log/head-keeper.js";
+import { LogIndex } from "../log/index/coverage.js";
 import { LogKeys } from "../log/keys.js";
 import { ObjectLogWriter } from "../log/object-log.js";
 import { walkObjects, type WalkRange, type WalkStep } from "../log/reader.js";
@@ -70,7 +71,7 @@ export const S3EventStore = {
     return new EventLog<E>({
       location: "bucket" in options ? `s3://${options.bucket}/${keys.root}` : `${objects.identity}/${keys.root}`,
       derived: { objects, root: keys.root },
-      source: new ObjectSource(log),
+      source: new ObjectSource(log, onWarning),
       writer: new ObjectLogWriter(log, appender, keeper),
       hashVersion: options.hashVersion ?? 1,
       runtime,
@@ -97,10 +98,12 @@ async function checkBucket(log: LogOnObjects): Promise<void> {
 }
 
 class ObjectSource implements RecordSource {
+  readonly index: LogIndex;
   readonly #log: LogOnObjects;
 
-  constructor(log: LogOnObjects) {
+  constructor(log: LogOnObjects, onWarning: OnWarning) {
     this.#log = log;
+    this.index = new LogIndex(log, { hashOf: (seq, signal) => this.hashOf(seq, signal), onWarning });
   }
 
   storedHead(signal?: AbortSignal): Promise<Head | null> {

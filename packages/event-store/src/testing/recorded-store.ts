@@ -1,6 +1,8 @@
 import { CommitUnknownError, EventStoreError } from "../core/errors.js";
 import type { AnyEvents, Head, NewEvent, RecordedEvent, StoredRecord } from "../core/event.js";
 import type {
+  AggregatesOptions,
+  AggregatesPage,
   AppendOptions,
   AppendResult,
   BatchResult,
@@ -62,6 +64,10 @@ class RecordedStore implements EventStore {
 
   readRecords(options: ReadOptions = {}): AsyncIterable<StoredRecord> {
     return this.#seen(this.#store.readRecords(options), options);
+  }
+
+  aggregates(options?: AggregatesOptions): Promise<AggregatesPage> {
+    return this.#store.aggregates(options);
   }
 
   async head(): Promise<Head> {

@@ -1,5 +1,5 @@
 import { EventStoreError, VerificationError } from "../../core/errors.js";
-import { MAX_SEQ } from "../../core/event.js";
+import { GENESIS_HASH, MAX_SEQ } from "../../core/event.js";
 import type { OnWarning } from "../../system/warning.js";
 import type { SeqRange } from "../keys.js";
 import type { LogOnObjects } from "../tail.js";
@@ -115,16 +115,22 @@ export class LogIndex {
   async #confirmed(files: readonly IndexFile[], signal?: AbortSignal): Promise<IndexFile[]> {
     const confirmed: IndexFile[] = [];
     let stretch: IndexFile[] = [];
-    for (const [i, file] of files.entries()) {
-      stretch.push(file);
-      const next = files[i + 1];
-      if (next !== undefined && follows(next.root, file.root)) continue;
-      const [first] = stretch;
-      const begins = first === undefined || first.root.first > 0 || /^0+$/.test(first.root.before);
-      if (begins && (await this.#has(file, signal))) confirmed.push(...stretch);
-      else this.warn(file.entry.key, "is of another log, or of this one before it was rewritten");
+    const endStretch = async (): Promise<void> => {
+      const last = stretch.at(-1);
+      if (last === undefined) return;
+      if (await this.#has(last, signal)) confirmed.push(...stretch);
+      else this.warn(last.entry.key, FOREIGN);
       stretch = [];
+    };
+    for (const file of files) {
+      const { first, before } = file.root;
+      if (stretch.length > 0 && !follows(file.root, stretch.at(-1)?.root)) await endStretch();
+      const known = stretch.length > 0 ? undefined : confirmed.at(-1)?.root;
+      const hashBefore = first === 0 ? GENESIS_HASH : known?.last === first - 1 ? known.end : before;
+      if (before === hashBefore) stretch.push(file);
+      else this.warn(file.entry.key, FOREIGN);
     }
+    await endStretch();
     return confirmed;
   }
 
@@ -138,6 +144,8 @@ export class LogIndex {
     }
   }
 }
+
+const FOREIGN = "is of another log, or of this one before it was rewritten";
 
 /** The backend answers, but not with this: a missing permission, an archive. What fails in passing would fail the log's own reads, too. */
 function isRefusal(error: unknown): error is EventStoreError {

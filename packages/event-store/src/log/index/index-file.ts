@@ -76,7 +76,7 @@ export class IndexFile {
     key: string,
     signal?: AbortSignal,
   ): Promise<readonly R[]> {
-    const block = blocks[blockOf(blocks, key)];
+    const block = blocks[Math.max(0, blockOf(blocks, key))];
     if (block === undefined) return [];
     return (await this.#block(block, codec, signal)).find((entry) => entry.key === key)?.refs ?? [];
   }

@@ -24,6 +24,7 @@ export class EventParser<E extends EventMap> {
       hashVersion: view.hashVersion,
       eventHash: view.eventHash,
       prevHash: view.prevHash,
+      ...(view.aggregateVersion !== undefined && { aggregateVersion: view.aggregateVersion }),
     };
     // What a log holds is its writers' affair; the type parameter states what the reader trusts them to have written.
     return event as RecordedEvent<E>;

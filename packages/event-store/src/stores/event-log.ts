@@ -17,9 +17,12 @@ import { EventParser } from "../core/recorded-event.js";
 import type { AppendJob, AppendOutcome, LogWriter } from "../log/append-job.js";
 import type { Upkeep } from "../log/upkeep.js";
 import type { Runtime } from "../system/runtime.js";
+import { listAggregates } from "./list-aggregates.js";
 import { Backlog } from "./backlog.js";
 import { oneByOne } from "./one-by-one.js";
 import type {
+  AggregatesOptions,
+  AggregatesPage,
   AppendOptions,
   AppendResult,
   BatchResult,
@@ -127,7 +130,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     options: ReadOptions<T> = {},
   ): AsyncIterableIterator<RecordedEvent<Pick<E, T>>, undefined> {
     const parser = new EventParser<Pick<E, T>>();
-    return oneByOne(this.#records(options), (record) => parser.parse(record));
+    return oneByOne(this.#records(options, true), (record) => parser.parse(record));
   }
 
   subscribe<T extends keyof E & string = keyof E & string>(
@@ -148,8 +151,12 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     }));
   }
 
-  #records(options: ReadOptions): AsyncIterable<readonly RecordView[]> {
-    return readVerified(this.#source, () => this.#writer.head(), options);
+  #records(options: ReadOptions, versions = false): AsyncIterable<readonly RecordView[]> {
+    return readVerified(this.#source, () => this.#writer.head(), options, versions);
+  }
+
+  aggregates(options: AggregatesOptions = {}): Promise<AggregatesPage> {
+    return listAggregates(this.#source, () => this.#writer.head(), options);
   }
 
   head(): Promise<Head> {

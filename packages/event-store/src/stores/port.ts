@@ -66,6 +66,12 @@ export interface EventStore<E extends EventMap = AnyEvents> {
   /** As `read`, with the stored bytes instead of parsed events. */
   readRecords(options?: ReadOptions): AsyncIterable<StoredRecord>;
 
+  /**
+   * The aggregates of the log, in order of their ids (by code points), a page at a time. Where the log has an index, a page costs a few requests
+   * and the records behind what is indexed; else the whole log is read for each page. @throws ConfigError; VerificationError; BackendError
+   */
+  aggregates(options?: AggregatesOptions): Promise<AggregatesPage>;
+
   /** Head of the log now: last seq and event_hash, −1 and 64 zeros when empty. Always asks the backend. */
   head(): Promise<Head>;
 
@@ -172,8 +178,37 @@ export interface ReadOptions<T extends string = string> extends RangeOptions {
   readonly toSeq?: number | undefined;
   readonly aggregateId?: string | undefined;
   readonly type?: T | undefined;
+  /**
+   * With `aggregateId` or `type`, what is checked of a record: `record` (default): where the log has an index that fits it, the record's own
+   * hash and place alone, so that nothing else need be read; `chain`: its link too, and those of all before it, from `fromSeq` on.
+   */
+  readonly verify?: "record" | "chain" | undefined;
   /** Told once, before the first record, what the verification starts from. */
   readonly onAnchor?: ((anchor: Anchor) => void) | undefined;
+}
+
+export interface AggregatesOptions {
+  /** Only ids behind this one: `next` of the page before. */
+  readonly after?: string | undefined;
+  /** Only ids that begin so. */
+  readonly prefix?: string | undefined;
+  /** 1 … 10,000, default 1000. */
+  readonly limit?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface AggregatesPage {
+  readonly aggregates: readonly AggregateSummary[];
+  /** What to give as `after` for the next page; null when there is none. */
+  readonly next: string | null;
+}
+
+export interface AggregateSummary {
+  readonly aggregateId: string;
+  /** Its events, at least one. */
+  readonly count: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
 }
 
 export interface VerifyOptions extends RangeOptions {

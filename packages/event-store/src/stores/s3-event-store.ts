@@ -3,6 +3,7 @@ import type { AnyEvents, EventMap, HashVersion, Head } from "../core/event.js";
 import type { RecordView } from "../core/record-view.js";
 import { Appender } from "../log/appender.js";
 import { HeadKeeper } from "../log/head-keeper.js";
+import { LogIndex } from "../log/index/coverage.js";
 import { LogKeys } from "../log/keys.js";
 import { ObjectLogWriter } from "../log/object-log.js";
 import { ObjectWatch } from "../log/object-watch.js";
@@ -73,7 +74,7 @@ export const S3EventStore = {
     return new EventLog<E>({
       location: "bucket" in options ? `s3://${options.bucket}/${keys.root}` : `${objects.identity}/${keys.root}`,
       derived: { objects, root: keys.root },
-      source: new ObjectSource(log),
+      source: new ObjectSource(log, onWarning),
       writer: new ObjectLogWriter(log, appender, keeper),
       upkeep: new ObjectUpkeep(log, runtime),
       hashVersion: options.hashVersion ?? 1,
@@ -101,10 +102,12 @@ async function checkBucket(log: LogOnObjects): Promise<void> {
 }
 
 class ObjectSource implements RecordSource {
+  readonly index: LogIndex;
   readonly #log: LogOnObjects;
 
-  constructor(log: LogOnObjects) {
+  constructor(log: LogOnObjects, onWarning: OnWarning) {
     this.#log = log;
+    this.index = new LogIndex(log, { hashOf: (seq, signal) => this.hashOf(seq, signal), onWarning });
   }
 
   storedHead(signal?: AbortSignal): Promise<Head | null> {

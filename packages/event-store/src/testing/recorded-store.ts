@@ -1,6 +1,8 @@
 import { CommitUnknownError, EventStoreError } from "../core/errors.js";
 import type { AnyEvents, Head, NewEvent, RecordedEvent, StoredRecord } from "../core/event.js";
 import type {
+  AggregatesOptions,
+  AggregatesPage,
   AppendOptions,
   AppendResult,
   BatchResult,
@@ -83,6 +85,10 @@ class RecordedStore implements EventStore {
 
   subscribe<T extends string = string>(options?: SubscribeOptions<T>): Subscription<Pick<AnyEvents, T>> {
     return this.#store.subscribe(options);
+  }
+
+  aggregates(options?: AggregatesOptions): Promise<AggregatesPage> {
+    return this.#store.aggregates(options);
   }
 
   async head(): Promise<Head> {

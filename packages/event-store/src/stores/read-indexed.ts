@@ -1,0 +1,50 @@
+import type { Head } from "../core/event.js";
+import type { RecordFields } from "../core/record-scan.js";
+import type { LogIndex } from "../log/index/coverage.js";
+import type { WalkStep } from "../log/reader.js";
+import { planIndexed } from "./index-plan.js";
+import type { ReadOptions } from "./port.js";
+import { readAggregate } from "./read-aggregate.js";
+import { readType } from "./read-type.js";
+import type { RecordSource } from "./record-source.js";
+import type { VersionCounter } from "./version-counter.js";
+
+export interface IndexedRange {
+  readonly fromSeq: number;
+  readonly toSeq: number;
+  /** The caller's. */
+  readonly anchor?: Head;
+  /** A seq that the log is known to reach. */
+  readonly likelyEnd: number | undefined;
+  readonly wanted: (fields: RecordFields) => boolean;
+  readonly counter: VersionCounter | null;
+}
+
+/**
+ * The records of an aggregate, or of a type, through the log's index; null where there is none to use, where it is not worth its
+ * requests, or where the caller wants a verified chain. May give others, too. @throws VerificationError; BackendError
+ */
+export async function readIndexed(
+  source: RecordSource,
+  { aggregateId, type, verify, signal, onAnchor }: ReadOptions,
+  { fromSeq, toSeq, anchor, likelyEnd, wanted, counter }: IndexedRange,
+): Promise<AsyncIterable<WalkStep> | null> {
+  const { index } = source;
+  if (index === undefined || verify === "chain" || anchor !== undefined) return null;
+  if (!isWorthIt(index, fromSeq, toSeq, likelyEnd)) return null;
+  // Versions count what lies before.
+  const first = aggregateId !== undefined && counter !== null ? 0 : fromSeq;
+  const plan = await planIndexed(index, { first, last: toSeq }, likelyEnd, signal);
+  if (plan === null || plan.covered.seq < fromSeq) return null;
+  onAnchor?.({ ...plan.covered, source: "index" });
+  if (aggregateId !== undefined) {
+    if (fromSeq > 0) counter?.begin();
+    return readAggregate(source, index, plan, { aggregateId, fromSeq, counter, wanted, signal });
+  }
+  return type === undefined ? null : readType(source, index, plan, { type, wanted, signal });
+}
+
+function isWorthIt({ layout }: LogIndex, fromSeq: number, toSeq: number, likelyEnd: number | undefined): boolean {
+  const end = Math.min(toSeq, likelyEnd ?? toSeq);
+  return (likelyEnd ?? Infinity) + 1 >= layout.leastLog && end - fromSeq + 1 >= layout.leastRange;
+}

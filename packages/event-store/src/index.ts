@@ -51,5 +51,5 @@ export {
 } from "./stores/archive.js";
 export { lifecycleOf, type LifecycleView, type LogLifecycle, type RuleView } from "./stores/lifecycle.js";
 export { SEGMENT_CLASSES, type LifecyclePolicy } from "./stores/lifecycle-policy.js";
-export type { BucketLog } from "./stores/upkeep.js";
+export type { BucketLog } from "./stores/bucket-upkeep.js";
 export { RESTORE_TIERS, type ArchiveState, type RestoreAnswer, type RestoreTier } from "./objects/archive.js";

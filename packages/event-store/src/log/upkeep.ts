@@ -17,6 +17,8 @@ export interface UpkeepProgress {
 }
 
 export interface CompactOptions {
+  /** Make the index by aggregate and type too; default true. Only on buckets. */
+  readonly index?: boolean | undefined;
   readonly onProgress?: ((progress: UpkeepProgress) => void) | undefined;
   /** Ends it between two steps (ABORTED); the next run goes on from there. */
   readonly signal?: AbortSignal | undefined;

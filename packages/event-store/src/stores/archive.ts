@@ -5,7 +5,7 @@ import { RESTORE_TIERS, type ArchiveState, type RestoreAnswer, type RestoreTier 
 import type { ListEntry, ObjectStore } from "../objects/port.js";
 import type { S3Upkeep } from "../objects/s3/open.js";
 import { systemRuntime, type Runtime } from "../system/runtime.js";
-import { openUpkeep, type BucketLog } from "./upkeep.js";
+import { openUpkeep, type BucketLog } from "./bucket-upkeep.js";
 
 /** Segments of a log that are in an archive (GLACIER, DEEP_ARCHIVE, the archive tiers of INTELLIGENT_TIERING). */
 export interface LogArchive {

@@ -5,7 +5,7 @@ import { changeRules, parseRules, sameRule, type LifecycleRule } from "../object
 import type { S3Upkeep } from "../objects/s3/open.js";
 import { systemRuntime, type Runtime } from "../system/runtime.js";
 import { checkPolicy, harmOf, ownIds, policyRules, type LifecyclePolicy } from "./lifecycle-policy.js";
-import { openUpkeep, type BucketLog } from "./upkeep.js";
+import { openUpkeep, type BucketLog } from "./bucket-upkeep.js";
 
 /** The lifecycle rules of a log's bucket, with those of the log told from those of others. */
 export interface LogLifecycle {

@@ -130,7 +130,8 @@ export class Follower {
     const { from, to, anchor, filter, signal } = this.#options;
     const range = this.#head ? { anchor: this.#head } : { fromSeq: from, anchor };
     const onAnchor = (found: Anchor): void => this.#begin(found);
-    const options = { ...range, ...filter, toSeq: to, signal, onAnchor };
+    // Every record is chained to the one before it: an index would leave out those that do not pass.
+    const options = { ...range, ...filter, toSeq: to, verify: "chain" as const, signal, onAnchor };
     for await (const step of walkVerified(this.#log.source, this.#log.logHead, options)) {
       yield this.#pass(step, step.knownEnd);
     }

@@ -4,6 +4,7 @@ import { GENESIS_HASH, MAX_RECORD_BYTES, MAX_SEQ, type HashVersion, type StoredR
 import { withByteWriter, type ByteWriter } from "./json/byte-writer.js";
 import { writeValue } from "./json/canonical-value.js";
 import { quote } from "./json/strings.js";
+import { RecordView, viewRecord } from "./record-view.js";
 
 /** An event checked and serialised once; only its seq and the hash before it are still open. */
 export interface PreparedEvent {
@@ -127,6 +128,35 @@ export function mostLineBytes({ bytes }: PreparedEvent): number {
 export function lineBytes(record: StoredRecord): number {
   return record instanceof ChainedRecord ? record.bytes : record.line.length;
 }
+
+/** What tells a record's aggregate from all others: its canonical JSON string, byte for character; the hash of a long one. */
+export function aggregateKeyOf(record: StoredRecord): string {
+  if (record instanceof ChainedRecord) return keyOf(nameAt(record.event.bytes, BEFORE_AGGREGATE_ID.length));
+  const view = record instanceof RecordView ? record : viewRecord(record.line);
+  return keyOf(view.bytes.toString("latin1", view.aggregateIdStart, view.aggregateIdEnd));
+}
+
+/** As `aggregateKeyOf` of a record of that aggregate. */
+export function aggregateKey(aggregateId: string): string {
+  return keyOf(Buffer.from(quote(aggregateId)).toString("latin1"));
+}
+
+/** No name begins like a hash: it begins with a quote. */
+function keyOf(name: string): string {
+  return name.length <= LONG_NAME ? name : hash("sha256", name);
+}
+
+const LONG_NAME = 256;
+
+/** The JSON string that begins at `start`. */
+function nameAt(bytes: Buffer, start: number): string {
+  let end = start + 1;
+  while (bytes[end] !== QUOTE) end += bytes[end] === BACKSLASH ? 2 : 1;
+  return bytes.toString("latin1", start, end + 1);
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
 /** The lines of records, each with its newline. */
 export function encodeLines(records: readonly StoredRecord[]): Buffer {

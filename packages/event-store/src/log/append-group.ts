@@ -1,5 +1,8 @@
 import { CommitUnknownError, EventStoreError, type ErrorFacts } from "../core/errors.js";
 import type { Head, StoredRecord } from "../core/event.js";
+import { aggregateKeyOf } from "../core/record.js";
+import type { ExpectedVersion } from "./append-job.js";
+import type { RecentAggregates } from "./recent-aggregates.js";
 import type { AppendQueue, WaitingAppend } from "./append-queue.js";
 
 /** What one write may hold. The first append always fits. */
@@ -11,7 +14,7 @@ export interface GroupLimits {
 
 /** An append in its place in a group: its records, or the head at which its expectation failed. */
 type Member = { readonly append: WaitingAppend } & (
-  { readonly records: readonly StoredRecord[] } | { readonly conflict: Head }
+  { readonly records: readonly StoredRecord[] } | { readonly conflict: Head; readonly version?: number | undefined }
 );
 
 /**
@@ -27,9 +30,11 @@ export class AppendGroup {
   /** Some of the records belong together. */
   readonly atomic: boolean;
   readonly #members: readonly Member[];
+  readonly #recent: RecentAggregates;
 
-  private constructor(members: readonly Member[], end: Head) {
+  private constructor(members: readonly Member[], end: Head, recent: RecentAggregates) {
     this.#members = members;
+    this.#recent = recent;
     const batches = members.flatMap((member) => ("records" in member ? [member.records] : []));
     this.records = batches.flat();
     this.atomic = batches.some((records) => records.length > 1);
@@ -37,8 +42,9 @@ export class AppendGroup {
   }
 
   /** Takes appends from the front of `waiting` as long as they fit into one write behind `head`. */
-  static take(waiting: AppendQueue, head: Head, limits: GroupLimits): AppendGroup {
+  static take(waiting: AppendQueue, head: Head, limits: GroupLimits, recent: RecentAggregates): AppendGroup {
     const members: Member[] = [];
+    const versions = new Versions(recent, head, members);
     let end = head;
     let records = 0;
     let bytes = 0;
@@ -47,7 +53,7 @@ export class AppendGroup {
       if (append === null) break;
       const { job } = append;
       if (records > 0 && (records + job.count > limits.records || bytes + job.bytes > limits.bytes)) break;
-      const member = place(append, end);
+      const member = place(append, end, versions);
       // A refused one is settled, and so not waiting any more.
       if (member === null) continue;
       waiting.shift();
@@ -57,20 +63,21 @@ export class AppendGroup {
       records += job.count;
       bytes += job.bytes;
     }
-    return new AppendGroup(members, end);
+    return new AppendGroup(members, end, recent);
   }
 
   /** The same appends behind another head: after a lost race. */
   behind(head: Head): AppendGroup {
     const members: Member[] = [];
+    const versions = new Versions(this.#recent, head, members);
     let end = head;
     for (const { append } of this.#members) {
-      const member = place(append, end);
+      const member = place(append, end, versions);
       if (member === null) continue;
       members.push(member);
       end = endOf(member, end);
     }
-    return new AppendGroup(members, end);
+    return new AppendGroup(members, end, this.#recent);
   }
 
   /** Appends in it. */
@@ -94,10 +101,17 @@ export class AppendGroup {
     return this.#members.every(({ append }) => append.job.expectedPrevHash !== undefined);
   }
 
+  /** Some of them expect a version of their aggregate. */
+  get versioned(): boolean {
+    return this.#members.some(({ append }) => append.job.version !== undefined);
+  }
+
   /** The records are in the log (or there are none, and the head they were judged against is the log's): tells the appends [from, to). */
   acknowledge(from = 0, to: number = this.size): void {
     for (const member of this.#members.slice(from, to)) {
-      member.append.resolve("records" in member ? { records: member.records } : { conflict: member.conflict });
+      const { append } = member;
+      if ("records" in member) append.resolve({ records: member.records });
+      else append.resolve({ conflict: member.conflict, version: member.version });
     }
   }
 
@@ -118,15 +132,56 @@ export class AppendGroup {
   }
 }
 
-/** An append's place behind `end`; null when it is refused, which is told it at once. */
-function place(append: WaitingAppend, end: Head): Member | null {
-  const { expectedPrevHash, recordsAfter } = append.job;
-  if (expectedPrevHash !== undefined && expectedPrevHash !== end.hash) return { append, conflict: end };
+/** An append's place behind `end`; null when it is refused, or must be counted for again, which is told it at once. */
+function place(append: WaitingAppend, end: Head, versions: Versions): Member | null {
+  const { expectedPrevHash, recordsAfter, version } = append.job;
+  let observed: number | undefined;
+  if (version) {
+    const count = versions.of(version);
+    if (count === null) {
+      append.begin();
+      append.resolve({ stale: true });
+      return null;
+    }
+    observed = count;
+  }
+  if ((expectedPrevHash !== undefined && expectedPrevHash !== end.hash) || observed !== version?.expected)
+    return { append, conflict: end, version: observed };
   try {
     return { append, records: recordsAfter(end) };
   } catch (error) {
     append.reject(error);
     return null;
+  }
+}
+
+/** How many events an aggregate has, behind the members of a group that have their places. */
+class Versions {
+  readonly #recent: RecentAggregates;
+  readonly #head: Head;
+  readonly #members: readonly Member[];
+  /** Of the first `#counted` members. */
+  readonly #counts = new Map<string, number>();
+  #counted = 0;
+
+  constructor(recent: RecentAggregates, head: Head, members: readonly Member[]) {
+    this.#recent = recent;
+    this.#head = head;
+    this.#members = members;
+  }
+
+  /** Null when that is not known. */
+  of({ key, known, at }: ExpectedVersion): number | null {
+    const since = this.#recent.count(key, at, this.#head);
+    if (since === null) return null;
+    for (; this.#counted < this.#members.length; this.#counted++) {
+      const member = this.#members[this.#counted];
+      for (const record of member && "records" in member ? member.records : []) {
+        const its = aggregateKeyOf(record);
+        this.#counts.set(its, (this.#counts.get(its) ?? 0) + 1);
+      }
+    }
+    return known + since + (this.#counts.get(key) ?? 0);
   }
 }
 

@@ -57,6 +57,7 @@ export class AppendQueue {
   /** Those before it have been taken. */
   #first = 0;
   #records = 0;
+  #versioned = 0;
   #pushed = 0;
 
   push(job: AppendJob): Promise<AppendOutcome> {
@@ -65,6 +66,7 @@ export class AppendQueue {
       if (append.settled) return;
       this.#items.push(append);
       this.#records += job.count;
+      if (job.version) this.#versioned++;
     });
   }
 
@@ -80,6 +82,11 @@ export class AppendQueue {
   /** So many records wait; those of appends that were aborted meanwhile may be among them. */
   get records(): number {
     return this.#records;
+  }
+
+  /** Some of them expect a version of their aggregate. */
+  get versioned(): boolean {
+    return this.#versioned > 0;
   }
 
   /** The next one that still waits. */
@@ -107,7 +114,9 @@ export class AppendQueue {
   }
 
   #pass(): void {
-    this.#records -= this.#items[this.#first]?.job.count ?? 0;
+    const job = this.#items[this.#first]?.job;
+    this.#records -= job?.count ?? 0;
+    if (job?.version) this.#versioned--;
     this.#first++;
   }
 

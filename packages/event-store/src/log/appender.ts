@@ -10,6 +10,8 @@ import { objectBody, walkObject } from "./event-object.js";
 import type { HeadKeeper } from "./head-keeper.js";
 import { PUT_ID, proveBackend } from "./proof.js";
 import { advanceTail, factsOf, findTail, recordAt, vanished, type LogOnObjects } from "./tail.js";
+import { walkObjects } from "./reader.js";
+import { RecentAggregates } from "./recent-aggregates.js";
 import { abortedError, Turns } from "./turns.js";
 
 /** One object on its way, byte for byte and with one id, however often it is put. */
@@ -78,6 +80,7 @@ export class Appender {
   readonly #limits: GroupLimits;
   readonly #queue = new AppendQueue();
   readonly #turns = new Turns();
+  readonly #recent: RecentAggregates;
   #draining: Promise<void> | null = null;
   /** The last put was of several appends. */
   #shared = false;
@@ -91,6 +94,7 @@ export class Appender {
     options: { head: HeadKeeper | null; runtime: Runtime; timeoutMs: number; prove: boolean; batch: boolean },
   ) {
     this.#log = log;
+    this.#recent = new RecentAggregates((range) => walkObjects(log, { ...range, objectsFirst: true }));
     this.#head = options.head;
     this.#runtime = options.runtime;
     this.#timeoutMs = options.timeoutMs;
@@ -111,6 +115,16 @@ export class Appender {
 
   settle(): Promise<{ committed: boolean; end: Head } | null> {
     return this.#turns.run(() => this.#settle(this.#runtime.elapsed() + this.#timeoutMs));
+  }
+
+  /** The log's last record, asked of it when the appends that came before have ended. */
+  refresh(): Promise<Head> {
+    return this.#turns.run(async () => {
+      const known = this.tail;
+      const tail = await this.#see((log) => (known ? advanceTail(log, known) : findTail(log)));
+      await this.#recent.reach(tail);
+      return tail;
+    });
   }
 
   /** When all appends begun so far have ended. */
@@ -157,7 +171,8 @@ export class Appender {
     let group: AppendGroup | null = null;
     try {
       const { tail, fresh } = await this.#ready(until, signal);
-      group = AppendGroup.take(this.#queue, tail, this.#limits);
+      if (this.#queue.versioned) await this.#recent.reach(tail, signal);
+      group = AppendGroup.take(this.#queue, tail, this.#limits, this.#recent);
       this.#shared = group.size > 1;
       // The log was not asked on behalf of those that came while it was.
       const askedForAll = fresh && group.latest <= latest;
@@ -206,14 +221,15 @@ export class Appender {
     until: number,
     rebased: (group: AppendGroup) => void,
   ): Promise<AppendGroup> {
-    const follow = (head: Head): void => {
+    const follow = async (head: Head): Promise<void> => {
       tail = head;
+      if (group.versioned) await this.#recent.reach(head, group.signal);
       group = group.behind(head);
       rebased(group);
     };
     const advance = async (): Promise<void> => {
       const known = tail;
-      follow(await this.#see((log) => advanceTail(log, known, group.signal)));
+      await follow(await this.#see((log) => advanceTail(log, known, group.signal)));
     };
     for (let races = 0; group.size > 0;) {
       if (group.records.length === 0) {
@@ -233,11 +249,12 @@ export class Appender {
       }
       if (fate.stored) {
         this.#committed(attempt.end, at);
+        this.#recent.note(group.records);
         break;
       }
       races++;
       fresh = false;
-      follow(this.#stepTo(attempt, fate.winner, at));
+      await follow(this.#stepTo(attempt, fate.winner, at));
       if (group.expecting) continue;
       if (races % STEPS_BEFORE_LIST === 0) await advance();
       await this.#pause(races, until, tail, group.signal);
@@ -344,10 +361,11 @@ export class Appender {
   /** The tail behind the object that won: its records must link to the tail that we both saw. @throws VerificationError */
   #stepTo(attempt: Attempt, winner: Buffer, at: number): Head {
     const chain = new ChainWalk(attempt.before);
-    const { fault } = walkObject(chain, winner, attempt.keySeq, factsOf(this.#log, attempt.key), {
-      wanted: () => false,
+    const { fault, records } = walkObject(chain, winner, attempt.keySeq, factsOf(this.#log, attempt.key), {
+      wanted: () => this.#recent.following,
     });
     if (fault) throw fault;
+    this.#recent.note(records);
     this.#tail = { head: chain.head, at };
     return chain.head;
   }

@@ -29,6 +29,10 @@ export class ObjectLogWriter implements LogWriter {
     return known ? advanceTail(this.#log, known) : findTail(this.#log);
   }
 
+  refresh(): Promise<Head> {
+    return this.#appender.refresh();
+  }
+
   resetHead(): Promise<{ readonly before: Head | null; readonly after: Head }> {
     return this.#appender.exclusively(async () => {
       // What the keeper still has in mind is of the log as it was.

@@ -12,12 +12,13 @@ import {
 } from "../core/event.js";
 import { isHash } from "../core/hash.js";
 import { placeBefore, type RecordView } from "../core/record-view.js";
-import { encodeChain, lineBytes, mostLineBytes, prepareEvent } from "../core/record.js";
+import { encodeChain, lineBytes, mostLineBytes, prepareEvent, type PreparedEvent } from "../core/record.js";
 import { EventParser } from "../core/recorded-event.js";
-import type { AppendJob, AppendOutcome, LogWriter } from "../log/append-job.js";
+import type { AppendJob, AppendOutcome, ExpectedVersion, LogWriter } from "../log/append-job.js";
 import type { Upkeep } from "../log/upkeep.js";
 import type { Runtime } from "../system/runtime.js";
 import { listAggregates } from "./list-aggregates.js";
+import { AggregateVersions } from "./aggregate-versions.js";
 import { Backlog } from "./backlog.js";
 import { oneByOne } from "./one-by-one.js";
 import type {
@@ -68,6 +69,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
   readonly #runtime: Runtime;
   readonly #backlog = new Backlog();
   readonly #closing = new AbortController();
+  readonly #versions: AggregateVersions;
   #closed = false;
 
   constructor(parts: EventLogParts) {
@@ -78,11 +80,16 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     this.#upkeep = parts.upkeep;
     this.#hashVersion = parts.hashVersion;
     this.#runtime = parts.runtime;
+    this.#versions = new AggregateVersions({
+      refresh: () => this.#writer.refresh(),
+      records: (options) => this.#records(options),
+    });
   }
 
   async append(event: NewEvent<E>, options: AppendOptions = {}): Promise<AppendResult> {
     const outcome = await this.#append([event], options);
-    return "conflict" in outcome ? conflicting(outcome.conflict) : committed(only(outcome.records));
+    if ("conflict" in outcome) return conflicting(outcome);
+    return committed(only(outcome.records), 0, options.expectedVersion);
   }
 
   async appendWithRetry(event: NewEvent<E>, options: WriteOptions = {}): Promise<Committed> {
@@ -94,8 +101,9 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
 
   async appendBatch(events: readonly NewEvent<E>[], options: AppendOptions = {}): Promise<BatchResult> {
     const outcome = await this.#append(events, options);
-    if ("conflict" in outcome) return conflicting(outcome.conflict);
-    return { committed: true, records: outcome.records.map(committed) };
+    if ("conflict" in outcome) return conflicting(outcome);
+    const records = outcome.records.map((record, i) => committed(record, i, options.expectedVersion));
+    return { committed: true, records };
   }
 
   async importRecords(records: readonly StoredRecord[], options: WriteOptions = {}): Promise<Head> {
@@ -114,7 +122,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     };
     const bytes = piece.reduce((sum, { line }) => sum + line.length + 1, 0);
     const job = { count: piece.length, bytes, recordsAfter, expectedPrevHash: first.prevHash, signal: options.signal };
-    const outcome = await this.#enqueue(piece.length, options.signal, () => job);
+    const outcome = judged(await this.#enqueue(piece.length, options.signal, () => job));
     if ("conflict" in outcome) throw notNext(outcome.conflict, first);
     const last = only(piece.slice(-1));
     return { seq: last.seq, hash: last.eventHash };
@@ -205,9 +213,9 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
   }
 
   /** Everything that can be refused without the log is refused here, before it takes a place in the queue. */
-  async #append(events: readonly NewEvent<E>[], options: AppendOptions): Promise<AppendOutcome> {
+  async #append(events: readonly NewEvent<E>[], options: AppendOptions): Promise<Judged> {
     this.#checkOpen();
-    const { expectedPrevHash, signal } = options;
+    const { expectedPrevHash, expectedVersion, signal } = options;
     if (expectedPrevHash !== undefined && !isHash(expectedPrevHash)) {
       throw new ConfigError("expectedPrevHash must be 64 lowercase hex digits", {
         hint: "give what head() or getLastHash() returned",
@@ -218,16 +226,32 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     const given = [...events];
     const count = given.length;
     checkCount(count);
-    return this.#enqueue(count, signal, () => {
-      const prepared = given.map((event) => prepareEvent(event, this.#hashVersion, () => this.#runtime.now()));
+    const prepare = (): PreparedEvent[] =>
+      given.map((event) => prepareEvent(event, this.#hashVersion, () => this.#runtime.now()));
+    const jobOf = (prepared: readonly PreparedEvent[], version?: ExpectedVersion): AppendJob => {
       const recordsAfter = (tail: Head): StoredRecord[] => {
         const records = encodeChain(prepared, tail);
         checkBytes(records);
         return records;
       };
       const bytes = prepared.reduce((sum, event) => sum + mostLineBytes(event), 0);
-      return { count, bytes, recordsAfter, expectedPrevHash, signal };
-    });
+      return { count, bytes, recordsAfter, expectedPrevHash, version, signal };
+    };
+    if (expectedVersion === undefined) return judged(await this.#enqueue(count, signal, () => jobOf(prepare())));
+    if (!Number.isSafeInteger(expectedVersion) || expectedVersion < 0) {
+      throw new ConfigError(
+        `expectedVersion must be the number of an aggregate's events, not ${String(expectedVersion)}`,
+        {
+          hint: "0 for an aggregate without events, else the version of its last event",
+        },
+      );
+    }
+    // It may be tried again: it stays what it was when it was given.
+    const prepared = prepare();
+    const outcome = await this.#versions.append(soleAggregate(given), expectedVersion, signal, (version) =>
+      this.#enqueue(count, signal, () => jobOf(prepared, version)),
+    );
+    return judged(outcome);
   }
 
   /** Hands a job of `count` records to the writer; makes it when there is a place for it. */
@@ -317,12 +341,32 @@ function checkBytes(records: readonly StoredRecord[]): void {
   );
 }
 
-function committed(record: StoredRecord): Committed {
-  return { committed: true, seq: record.seq, eventHash: record.eventHash, prevHash: record.prevHash };
+/** `index`: its place among the records of its append, all of one aggregate when a version was expected. */
+function committed(record: StoredRecord, index = 0, expectedVersion?: number): Committed {
+  const { seq, eventHash, prevHash } = record;
+  const version = expectedVersion === undefined ? {} : { version: expectedVersion + index + 1 };
+  return { committed: true, seq, eventHash, prevHash, ...version };
 }
 
-function conflicting(head: Head): Conflict {
-  return { committed: false, conflict: true, observedPrevHash: head.hash };
+function conflicting({ conflict, version }: Extract<Judged, { conflict: Head }>): Conflict {
+  const observed = version === undefined ? {} : { observedVersion: version };
+  return { committed: false, conflict: true, observedPrevHash: conflict.hash, ...observed };
+}
+
+type Judged = Exclude<AppendOutcome, { stale: true }>;
+
+function judged(outcome: AppendOutcome): Judged {
+  if ("stale" in outcome) throw new Error("an append without a version cannot be stale");
+  return outcome;
+}
+
+/** The one aggregate that all events are of. */
+function soleAggregate(events: readonly { readonly aggregateId: string }[]): string {
+  const { aggregateId } = only(events);
+  if (events.every((event) => event.aggregateId === aggregateId)) return aggregateId;
+  throw new ConfigError("with expectedVersion, all events of a batch must be of one aggregate", {
+    hint: "append a batch for each aggregate, or expect the log's last hash (expectedPrevHash) for all of them",
+  });
 }
 
 function only<T>(items: readonly T[]): T {

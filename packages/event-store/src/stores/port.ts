@@ -127,6 +127,11 @@ export interface WriteOptions {
 export interface AppendOptions extends WriteOptions {
   /** 64 lowercase hex. */
   readonly expectedPrevHash?: string | undefined;
+  /**
+   * Commit only if the event's aggregate has exactly so many events before it (0: it is the aggregate's first), whoever else appends. All events
+   * of a batch must then be of one aggregate. Such an append may take its place behind what was asked for later.
+   */
+  readonly expectedVersion?: number | undefined;
 }
 
 export interface Committed {
@@ -134,6 +139,8 @@ export interface Committed {
   readonly seq: number;
   readonly eventHash: string;
   readonly prevHash: string;
+  /** With `expectedVersion`: which of its aggregate's events it is, the first being 1. */
+  readonly version?: number | undefined;
 }
 
 export interface Conflict {
@@ -141,6 +148,8 @@ export interface Conflict {
   readonly conflict: true;
   /** event_hash of the log's last record when the expectation failed. */
   readonly observedPrevHash: string;
+  /** With `expectedVersion`: how many events the aggregate had then. */
+  readonly observedVersion?: number | undefined;
 }
 
 export type AppendResult = Committed | Conflict;

@@ -13,6 +13,9 @@ interface Place {
   readonly prevHash: string;
   readonly hashVersion: 1 | 2;
   readonly ts: number | bigint;
+  readonly aggregateId: string;
+  /** Which of its aggregate's events it is, the first being 1. */
+  readonly version: number;
 }
 
 /**
@@ -28,9 +31,10 @@ export async function checkHistory(
   log: AsyncIterable<{ readonly line: Buffer }> | Iterable<{ readonly line: Buffer }>,
 ): Promise<string[]> {
   const places: Place[] = [];
+  const versions = new Map<string, number>();
   const broken: string[] = [];
   try {
-    for await (const { line } of log) places.push(placeOf(line));
+    for await (const { line } of log) places.push(placeOf(line, versions));
   } catch (error) {
     const code = error instanceof EventStoreError ? `${error.code}: ` : "";
     broken.push(`the log breaks off at seq ${String(places.length)}: ${code}${String(error)}`);
@@ -44,10 +48,12 @@ export async function checkHistory(
   ];
 }
 
-function placeOf(line: Buffer): Place {
+function placeOf(line: Buffer, versions: Map<string, number>): Place {
   const view = viewRecord(line);
-  const { seq, eventHash, prevHash, hashVersion, ts } = new EventParser().parse(view);
-  return { line, seq, eventHash, prevHash, hashVersion, ts };
+  const { seq, eventHash, prevHash, hashVersion, ts, aggregateId } = new EventParser().parse(view);
+  const version = (versions.get(aggregateId) ?? 0) + 1;
+  versions.set(aggregateId, version);
+  return { line, seq, eventHash, prevHash, hashVersion, ts, aggregateId, version };
 }
 
 function* checkChain(places: readonly Place[]): Generator<string> {
@@ -73,7 +79,7 @@ class Claims {
   *check(): Generator<string> {
     for (const append of this.#appends) {
       if (append.outcome.kind === "committed") yield* this.#checkCommitted(append, append.outcome.records);
-      if (append.outcome.kind === "conflict") yield* this.#checkConflict(append, append.outcome.observed);
+      if (append.outcome.kind === "conflict") yield* this.#checkConflict(append, append.outcome);
     }
     for (const seq of this.#places.keys()) if (!this.#owners.has(seq)) yield* this.#explain(seq);
   }
@@ -85,7 +91,8 @@ class Claims {
       yield `${name} has ${String(events.length)} events, but ${String(records.length)} were acknowledged`;
     if (first <= floor)
       yield `${name} got seq ${String(first)}, but seq ${String(floor)} had been told before it began`;
-    if (!this.#expectationHeld(append, first)) yield `${name} committed behind another hash than it expected`;
+    if (!this.#expectationHeld(append, first))
+      yield `${name} committed behind another hash, or version of its aggregate, than it expected`;
     for (const [i, { seq, eventHash }] of records.entries()) {
       const event = events[i];
       const place = this.#places[seq];
@@ -101,10 +108,19 @@ class Claims {
     }
   }
 
-  *#checkConflict({ name, expectedPrevHash, floor }: AppendInvocation, observed: string): Generator<string> {
+  *#checkConflict(
+    { name, events, expectedPrevHash, expectedVersion, floor }: AppendInvocation,
+    { observed, observedVersion }: Extract<AppendInvocation["outcome"], { kind: "conflict" }>,
+  ): Generator<string> {
     const seq =
       observed === GENESIS_HASH ? -1 : (this.#places.find(({ eventHash }) => eventHash === observed)?.seq ?? null);
-    if (expectedPrevHash === undefined || observed === expectedPrevHash)
+    const id = events[0]?.aggregateId;
+    const version =
+      this.#places.findLast((place) => place.aggregateId === id && place.seq <= (seq ?? -1))?.version ?? 0;
+    if (expectedVersion !== undefined && observedVersion !== version)
+      yield `${name} was told that its aggregate had version ${String(observedVersion)}, but it had ${String(version)}`;
+    const otherHash = expectedPrevHash !== undefined && observed !== expectedPrevHash;
+    if (!otherHash && (expectedVersion === undefined || observedVersion === expectedVersion))
       yield `${name} ended in a conflict with what it expected`;
     if (seq === null) yield `${name} ended in a conflict with a hash that the log has not: ${observed}`;
     else if (seq < floor)
@@ -143,9 +159,11 @@ class Claims {
     return this.#expectationHeld(append, seq) && append.events.every(fits);
   }
 
-  #expectationHeld({ expectedPrevHash }: AppendInvocation, seq: number): boolean {
+  #expectationHeld({ expectedPrevHash, expectedVersion }: AppendInvocation, seq: number): boolean {
     const place = this.#places[seq];
-    return expectedPrevHash === undefined || place === undefined || place.prevHash === expectedPrevHash;
+    if (place === undefined) return true;
+    if (expectedVersion !== undefined && place.version !== expectedVersion + 1) return false;
+    return expectedPrevHash === undefined || place.prevHash === expectedPrevHash;
   }
 }
 

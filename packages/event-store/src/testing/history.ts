@@ -3,7 +3,7 @@ import type { NewEvent } from "../core/event.js";
 /** What an append was told. `failed`: certainly not committed. `unknown`: may be in the log, now or later; also while it runs. */
 export type AppendOutcome =
   | { readonly kind: "committed"; readonly records: readonly Acknowledged[] }
-  | { readonly kind: "conflict"; readonly observed: string }
+  | { readonly kind: "conflict"; readonly observed: string; readonly observedVersion?: number | undefined }
   | { readonly kind: "failed" | "unknown" };
 
 export interface Acknowledged {
@@ -11,11 +11,18 @@ export interface Acknowledged {
   readonly eventHash: string;
 }
 
+interface Expectations {
+  readonly prevHash: string | undefined;
+  readonly version: number | undefined;
+}
+
 /** One append of a history, from its invocation on. */
 export class AppendInvocation {
   readonly name: string;
   readonly events: readonly NewEvent[];
   readonly expectedPrevHash: string | undefined;
+  /** Of its aggregate. */
+  readonly expectedVersion: number | undefined;
   /** The highest seq that anybody had been told of when it began: its own must be higher. */
   readonly floor: number;
   readonly #told: (seq: number) => void;
@@ -25,13 +32,14 @@ export class AppendInvocation {
   constructor(
     name: string,
     events: readonly NewEvent[],
-    expectedPrevHash: string | undefined,
+    expected: Expectations,
     floor: number,
     told: (seq: number) => void,
   ) {
     this.name = name;
     this.events = events;
-    this.expectedPrevHash = expectedPrevHash;
+    this.expectedPrevHash = expected.prevHash;
+    this.expectedVersion = expected.version;
     this.floor = floor;
     this.#told = told;
   }
@@ -46,8 +54,8 @@ export class AppendInvocation {
     for (const { seq } of records) this.#told(seq);
   }
 
-  conflict(observedPrevHash: string): void {
-    this.#outcome = { kind: "conflict", observed: observedPrevHash };
+  conflict(observedPrevHash: string, observedVersion?: number): void {
+    this.#outcome = { kind: "conflict", observed: observedPrevHash, observedVersion };
   }
 
   failed(): void {
@@ -104,11 +112,11 @@ export class History {
   };
 
   /** An append begins. Tell its outcome as soon as it is known: the order of calls is the order of the history. */
-  invoke(events: readonly NewEvent[], expectedPrevHash?: string): AppendInvocation {
+  invoke(events: readonly NewEvent[], expectedPrevHash?: string, expectedVersion?: number): AppendInvocation {
     const append = new AppendInvocation(
       `append ${String(this.appends.length)}`,
       events,
-      expectedPrevHash,
+      { prevHash: expectedPrevHash, version: expectedVersion },
       this.#known,
       this.#told,
     );

@@ -132,13 +132,13 @@ class RecordedStore implements EventStore {
 
   async #appended<R extends AppendResult | BatchResult>(
     events: readonly NewEvent[],
-    { expectedPrevHash }: AppendOptions,
+    { expectedPrevHash, expectedVersion }: AppendOptions,
     run: () => Promise<R>,
   ): Promise<R> {
-    const append = this.#history.invoke(events, expectedPrevHash);
+    const append = this.#history.invoke(events, expectedPrevHash, expectedVersion);
     try {
       const result: AppendResult | BatchResult = await run();
-      if (!result.committed) append.conflict(result.observedPrevHash);
+      if (!result.committed) append.conflict(result.observedPrevHash, result.observedVersion);
       else append.committed(...("records" in result ? result.records : [result]));
       return result as R;
     } catch (error) {

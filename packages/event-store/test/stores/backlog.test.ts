@@ -231,6 +231,7 @@ class HeldWriter implements LogWriter {
 
   settle = (): Promise<null> => Promise.resolve(null);
   head = (): never => unused();
+  refresh = (): never => unused();
   resetHead = (): never => unused();
   close = (): Promise<void> => Promise.resolve();
 }

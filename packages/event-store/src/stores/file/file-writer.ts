@@ -4,6 +4,7 @@ import type { Head } from "../../core/event.js";
 import { AppendGroup, type GroupLimits } from "../../log/append-group.js";
 import type { AppendJob, AppendOutcome, LogWriter } from "../../log/append-job.js";
 import { AppendQueue } from "../../log/append-queue.js";
+import { RecentAggregates } from "../../log/recent-aggregates.js";
 import { Turns } from "../../log/turns.js";
 import { ioError } from "../../system/io-error.js";
 import { asStoreError, openForReading } from "./file-bytes.js";
@@ -39,6 +40,7 @@ export class FileWriter implements LogWriter {
   readonly #context: LiveFileContext;
   readonly #options: FileWriterOptions;
   readonly #queue = new AppendQueue();
+  readonly #recent: RecentAggregates;
   /** Whatever needs the lock goes one after the other. */
   readonly #turns = new Turns();
   #live: LiveFile | null = null;
@@ -51,6 +53,7 @@ export class FileWriter implements LogWriter {
 
   constructor(context: LiveFileContext, options: FileWriterOptions) {
     this.#context = context;
+    this.#recent = new RecentAggregates((range) => context.source.walk(range));
     this.#options = options;
   }
 
@@ -87,6 +90,11 @@ export class FileWriter implements LogWriter {
     } finally {
       await live?.close();
     }
+  }
+
+  /** The lock shows where the log ends, whenever something is appended. */
+  refresh(): Promise<Head> {
+    return this.head();
   }
 
   resetHead(): Promise<{ readonly before: Head | null; readonly after: Head }> {
@@ -133,7 +141,8 @@ export class FileWriter implements LogWriter {
         await this.#rotate(live);
         live = await this.#locked();
       }
-      group = AppendGroup.take(this.#queue, live.head, GROUP);
+      if (this.#queue.versioned) await this.#recent.reach(live.head);
+      group = AppendGroup.take(this.#queue, live.head, GROUP, this.#recent);
       this.#shared = group.size > 1;
       if (group.records.length > 0) await this.#write(live, group);
       else group.acknowledge();
@@ -158,6 +167,7 @@ export class FileWriter implements LogWriter {
     const before = live.place;
     try {
       await live.append(group.records, group.atomic);
+      this.#recent.note(group.records);
       group.acknowledge();
       return "written";
     } catch (error) {

@@ -19,6 +19,7 @@ export interface ReadFlags extends StoreFlags {
   readonly follow?: true;
   /** Seconds between two looks for new events. */
   readonly interval: number;
+  readonly verify: "record" | "chain";
 }
 
 export async function read(flags: ReadFlags, { output, interrupts }: Context): Promise<void> {
@@ -30,7 +31,7 @@ export async function read(flags: ReadFlags, { output, interrupts }: Context): P
   await withStore(openStore(flags, output, { readOnly: true }), async (store) => {
     const printer = new Printer(output, flags);
     if (!flags.follow) {
-      const filter = { aggregateId: flags.aggregate, type: flags.type };
+      const filter = { aggregateId: flags.aggregate, type: flags.type, verify: flags.verify };
       await printer.printAll(store, { ...rangeOf(flags, output), ...filter, signal: stop });
       return;
     }

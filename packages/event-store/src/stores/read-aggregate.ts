@@ -15,8 +15,6 @@ export interface AggregateRead {
   readonly aggregateId: string;
   /** What lies before is in the plan only to be counted. */
   readonly fromSeq: number;
-  /** A seq that the log is known to reach. */
-  readonly likelyEnd: number | undefined;
   readonly counter: VersionCounter | null;
   /** The records that the log's own walks hand out. */
   readonly wanted: (fields: RecordFields) => boolean;
@@ -40,10 +38,11 @@ export async function* readAggregate(
   { parts }: IndexPlan,
   read: AggregateRead,
 ): AsyncGenerator<WalkStep> {
-  const { aggregateId, fromSeq, likelyEnd, counter, wanted, signal } = read;
+  const { aggregateId, fromSeq, counter, wanted, signal } = read;
   const last = parts.at(-1)?.range.last ?? -1;
+  // No likely end is given: behind an index a LIST costs less than keys that are computed in vain.
   const walk = ({ first, last: end }: SeqRange, anchor?: Head): AsyncIterable<WalkStep> =>
-    source.walk({ fromSeq: first, toSeq: end, anchor, wanted, signal, onAnchor: () => undefined, likelyEnd });
+    source.walk({ fromSeq: first, toSeq: end, anchor, wanted, signal, onAnchor: () => undefined });
   const fetch = (task: Task, abort: AbortSignal): Promise<Buffer | null> =>
     task.kind === "ref" && task.ref.length <= index.layout.maxRefBytes
       ? index.attempt(task.key, () => fetchPart(index.objects, task.key, task.ref, abort))

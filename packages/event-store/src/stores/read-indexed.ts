@@ -39,9 +39,9 @@ export async function readIndexed(
   onAnchor?.({ ...plan.covered, source: "index" });
   if (aggregateId !== undefined) {
     if (fromSeq > 0) counter?.begin();
-    return readAggregate(source, index, plan, { aggregateId, fromSeq, likelyEnd, counter, wanted, signal });
+    return readAggregate(source, index, plan, { aggregateId, fromSeq, counter, wanted, signal });
   }
-  return type === undefined ? null : readType(source, index, plan, { type, likelyEnd, wanted, signal });
+  return type === undefined ? null : readType(source, index, plan, { type, wanted, signal });
 }
 
 function isWorthIt({ layout }: LogIndex, fromSeq: number, toSeq: number, likelyEnd: number | undefined): boolean {

@@ -12,8 +12,6 @@ import type { RecordSource } from "./record-source.js";
 
 export interface TypeRead {
   readonly type: string;
-  /** A seq that the log is known to reach. */
-  readonly likelyEnd: number | undefined;
   readonly wanted: (fields: RecordFields) => boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -34,7 +32,7 @@ export async function* readType(
   source: RecordSource,
   index: LogIndex,
   { parts }: IndexPlan,
-  { type, likelyEnd, wanted, signal }: TypeRead,
+  { type, wanted, signal }: TypeRead,
 ): AsyncGenerator<WalkStep> {
   const walk = ({ first, last }: SeqRange, start: Partial<WalkRange>) =>
     source.walk({ ...start, fromSeq: first, toSeq: last, wanted, signal, onAnchor: () => undefined });
@@ -54,7 +52,7 @@ export async function* readType(
     }
     let reached = task.range.first - 1;
     const anchor = task.kind === "walk" ? task.anchor : undefined;
-    for await (const step of walk(task.range, { anchor, likelyEnd })) {
+    for await (const step of walk(task.range, { anchor })) {
       reached = step.head.seq;
       yield step;
     }

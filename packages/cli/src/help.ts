@@ -77,12 +77,30 @@ Of two that follow under one name, one is stopped (POSITION_TAKEN).
 
 --json prints full records exactly as they are stored, one a line.
 
+With --aggregate or --type a log that has an index is not read whole: what the index
+finds is checked record by record, each against its own hash, and a note says so.
+--verify chain reads and links all records instead, as without an index.
+
 Examples:
   rynxs read --aggregate order-1
   rynxs read --from 1000 --to 1999 --type OrderPlaced
   rynxs read --json | jq -r .event.type | sort | uniq -c
   rynxs read --follow --json --from 5000
   rynxs read --follow --json --type OrderPlaced --position mailer | send-mails
+`;
+
+export const AGGREGATES: string = `
+Prints the ids of all aggregates in order (by code points), each with the number of
+its events and the seqs of the first and the last one. A log that has an index is not
+read for it, save what was appended since; every other one is read whole, for each
+10,000 ids.
+
+Examples:
+  rynxs aggregates
+  rynxs aggregates --prefix order- --limit 20
+  rynxs aggregates --after order-1999 --limit 1000 --json
+
+With --json one object a line: {"aggregate_id","count","first_seq","last_seq"}.
 `;
 
 export const VERIFY: string = `

@@ -1,4 +1,5 @@
 import { Argument, Command, Option } from "commander";
+import type { AggregatesFlags } from "./commands/aggregates.js";
 import type { AppendFlags } from "./commands/append.js";
 import type { CompactFlags } from "./commands/compact.js";
 import type { CopyFlags } from "./commands/copy.js";
@@ -72,8 +73,21 @@ export function buildProgram(
         "anchor",
       ),
     )
+    .addOption(
+      new Option("--verify <what>", "with --aggregate or --type: each record alone, or the whole chain")
+        .choices(["record", "chain"])
+        .default("record"),
+    )
     .addOption(anchorOption())
     .action((flags: ReadFlags) => run(async (context) => (await import("./commands/read.js")).read(flags, context)));
+
+  define(program, "aggregates", "list the aggregates, with how many events each has", help.AGGREGATES)
+    .option("--after <id>", "only ids behind this one")
+    .option("--prefix <text>", "only ids that begin so")
+    .option("--limit <n>", "at most so many", parseCount(Number.MAX_SAFE_INTEGER))
+    .action((flags: AggregatesFlags) =>
+      run(async (context) => (await import("./commands/aggregates.js")).aggregates(flags, context)),
+    );
 
   define(program, "verify", "check every record; exit 2 when something is wrong", help.VERIFY)
     .option("--from <seq>", "begin here", parseSeq)

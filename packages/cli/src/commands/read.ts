@@ -21,6 +21,7 @@ export interface ReadFlags extends StoreFlags {
   readonly position?: string;
   /** Seconds between two looks for new events. */
   readonly interval: number;
+  readonly verify: "record" | "chain";
 }
 
 export async function read(flags: ReadFlags, context: Context): Promise<void> {
@@ -43,7 +44,7 @@ export async function read(flags: ReadFlags, context: Context): Promise<void> {
       return;
     }
     const { from: fromSeq, to: toSeq, anchor } = flags;
-    const options = { fromSeq, toSeq, anchor, ...filter, signal: interrupts.stop, onAnchor };
+    const options = { fromSeq, toSeq, anchor, ...filter, verify: flags.verify, signal: interrupts.stop, onAnchor };
     await (output.json ? printer.printRecords(store.readRecords(options)) : printer.printRows(store.read(options)));
     await output.flush();
   });

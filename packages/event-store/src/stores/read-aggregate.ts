@@ -40,8 +40,9 @@ export async function* readAggregate(
 ): AsyncGenerator<WalkStep> {
   const { aggregateId, fromSeq, counter, wanted, signal } = read;
   const last = parts.at(-1)?.range.last ?? -1;
+  // No likely end is given: behind an index a LIST costs less than keys that are computed in vain.
   const walk = ({ first, last: end }: SeqRange, anchor?: Head): AsyncIterable<WalkStep> =>
-    source.walk({ fromSeq: first, toSeq: end, anchor, wanted, signal, onAnchor: () => undefined, likelyEnd: end });
+    source.walk({ fromSeq: first, toSeq: end, anchor, wanted, signal, onAnchor: () => undefined });
   const fetch = (task: Task, abort: AbortSignal): Promise<Buffer | null> =>
     task.kind === "ref" && task.ref.length <= index.layout.maxRefBytes
       ? index.attempt(task.key, () => fetchPart(index.objects, task.key, task.ref, abort))

@@ -5,7 +5,7 @@ import type { Head } from "../core/event.js";
 import type { RecordFields } from "../core/record-scan.js";
 import type { RecordView } from "../core/record-view.js";
 import type { SeqRange } from "../log/keys.js";
-import type { WalkStep } from "../log/reader.js";
+import type { WalkRange, WalkStep } from "../log/reader.js";
 import { fetchAhead } from "../log/window.js";
 import type { IndexPlan, PlanPart } from "./index-plan.js";
 import type { RecordSource } from "./record-source.js";
@@ -40,8 +40,8 @@ export async function* readType(
   { parts }: IndexPlan,
   { type, wanted, signal }: TypeRead,
 ): AsyncGenerator<WalkStep> {
-  const walk = ({ first, last }: SeqRange, start: { readonly anchor?: Head | undefined; readonly unanchored?: true }) =>
-    source.walk({ ...start, fromSeq: first, toSeq: last, wanted, signal, onAnchor: () => undefined, likelyEnd: last });
+  const walk = ({ first, last }: SeqRange, start: Partial<WalkRange>) =>
+    source.walk({ ...start, fromSeq: first, toSeq: last, wanted, signal, onAnchor: () => undefined });
   for await (const task of joined(tasksOf(index, parts, type, signal))) {
     if (task.kind === "reached") {
       yield { records: [], head: task.head, count: 0 };
@@ -58,7 +58,8 @@ export async function* readType(
       if (held.wrong) index.warn(task.key, "does not name the records that hold a type");
     }
     let reached = task.range.first - 1;
-    for await (const step of walk(task.range, { anchor: task.kind === "walk" ? task.anchor : undefined })) {
+    const anchor = task.kind === "walk" ? task.anchor : undefined;
+    for await (const step of walk(task.range, { anchor })) {
       reached = step.head.seq;
       yield step;
     }

@@ -74,14 +74,15 @@ export function contentOf(file: Buffer): Content {
   };
 }
 
-/** The file with another content: every sum is right again, and each table is one block. `oneBlock`: so are the records, and all refs name it. */
+/** The file with another content: every sum is right again, each table is one block, and so are the records once they were edited. */
 export function edited(file: Buffer, edit: (content: Content) => void, editRoot: (root: RootText) => void = () => undefined): Buffer {
   const { root, body } = open(file);
   const content = contentOf(file);
-  const before = JSON.stringify(content.lines);
+  const { lines } = content;
+  const before = JSON.stringify(lines);
   edit(content);
   let records = body.subarray(0, root.records?.length ?? 0);
-  if (JSON.stringify(content.lines) !== before) {
+  if (content.lines !== lines || JSON.stringify(content.lines) !== before) {
     const text = content.lines.map((line) => `${line}\n`).join("");
     records = gzipSync(text);
     root.records = { length: records.length, sha256: sha256(records), content: sha256(Buffer.from(text)) };

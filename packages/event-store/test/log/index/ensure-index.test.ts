@@ -178,7 +178,10 @@ describe("ensureIndex", () => {
   it("keeps a run that another zlib compressed otherwise", async () => {
     const path = "events/_index/runs/0000000000-0000000099.idx";
     const bucket = bucketOf(RECORDS);
-    const otherwise = edited(Buffer.from(complete.get(path)?.body ?? ""), ({ lines }) => void lines.push(""));
+    const otherwise = edited(Buffer.from(complete.get(path)?.body ?? ""), (content) => {
+      content.lines = [...content.lines];
+    });
+    expect(otherwise.equals(complete.get(path)?.body ?? otherwise)).toBe(false);
     const objects = memoryObjects({ bucket });
     // It appears behind the LIST.
     const late = overriding(objects, {

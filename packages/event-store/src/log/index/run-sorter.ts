@@ -5,7 +5,7 @@ import type { Group } from "./group.js";
 import { spill, type SortedGroups } from "./spill.js";
 
 /** What is sorted at a time, in bytes … */
-const CHUNK_BYTES: number = 48 * 1024 * 1024;
+const CHUNK_BYTES: number = 80 * 1024 * 1024;
 /** … with what a record costs beside its own. */
 const RECORD_COST = 100;
 

@@ -217,7 +217,8 @@ Makes a compressed segment of every 10,000 events, and one of ten of those where
 that stays small (on S3 under PREFIX/_segments/; a file log's rotated segments become
 .gz files). Reads take segments by themselves. A segment holds the very lines of the
 log, so zcat shows them, and it can be deleted at no cost but speed, unless the event
-objects were pruned. Safe to interrupt, and to run in several places at once.
+objects were pruned. On S3 it makes an index too, by which reads of one aggregate or
+type touch little else (--no-index leaves it out). Safe to interrupt, and to run in several places at once.
 
 Examples:
   rynxs compact

@@ -131,6 +131,7 @@ export function buildProgram(
   );
 
   define(program, "compact", "make compressed segments of long runs of events", help.COMPACT)
+    .option("--no-index", "segments only, no index by aggregate and type")
     .option("--watch", "keep at it until Ctrl-C")
     .option("--interval <seconds>", "with --watch: how often to look", parseSeconds, 60)
     .action((flags: CompactFlags) =>

@@ -57,6 +57,14 @@ export function conflict(expected: string | undefined, observed: string): CliErr
   });
 }
 
+/** The aggregate has more or fewer events than the caller expected. */
+export function versionConflict(expected: number, observed: number | undefined): CliError {
+  return new CliError("CONFLICT", "the aggregate does not have the expected version; nothing was appended", {
+    facts: { expected, actual: observed },
+    hint: "read what is new of the aggregate, decide again, and pass the actual version as --expect-version",
+  });
+}
+
 /** The same failure, with `message` put in front and what had been done before. */
 export function extend(error: unknown, message: string, facts: Facts, done: CliError["done"]): CliError {
   const { code, message: original, facts: known, hint } = describe(error);

@@ -54,13 +54,18 @@ faster. A batch waits until it is full or the input ends.
 log is empty); else exit 1 with the actual one. With --stdin each further write
 expects the one before it, so that nobody gets in between.
 
+--expect-version appends only if the aggregate has exactly N events (0: none yet),
+whoever else appends; else exit 1 with the actual number. The event becomes version
+N + 1 of its aggregate.
+
 Examples:
   rynxs append --type OrderPlaced --aggregate order-1 --payload '{"total":42}'
   rynxs append --type DocumentSigned --aggregate contract-7 --payload @contract.json --json
   rynxs append --stdin --batch 500 < events.ndjson
   rynxs append --type Closed --aggregate order-1 --expect-prev "$(rynxs head | cut -d: -f2)"
+  rynxs append --type Closed --aggregate order-1 --expect-version 3
 
-With --json: {"seq","event_hash","prev_hash"}; with --stdin
+With --json: {"seq","event_hash","prev_hash","version"?}; with --stdin
 {"appended","first_seq","last_seq","head":{"seq","hash"}}.
 `;
 

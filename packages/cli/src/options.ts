@@ -66,6 +66,11 @@ export function parseCount(max: number): (text: string) => number {
   };
 }
 
+export function parseVersion(text: string): number {
+  if (!/^\d{1,11}$/.test(text)) throw new InvalidArgumentError("A version is the number of an aggregate's events.");
+  return Number(text);
+}
+
 export function parseSeconds(text: string): number {
   const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
   if (value < 0.05 || value > 86_400) throw new InvalidArgumentError("Give seconds from 0.05 to 86400.");

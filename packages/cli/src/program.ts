@@ -23,6 +23,7 @@ import {
   parseSeconds,
   parseSeq,
   parseTimestamp,
+  parseVersion,
 } from "./options.js";
 import { version } from "./version.js";
 
@@ -46,6 +47,7 @@ export function buildProgram(
     .option("--meta <json>", "a JSON object, or @FILE")
     .option("--ts <integer>", "timestamp; its unit is yours", parseTimestamp)
     .option("--expect-prev <hash>", "append only if this is the log's last event_hash", parseHash)
+    .option("--expect-version <n>", "append only if the aggregate has so many events", parseVersion)
     .addOption(
       new Option("--stdin", "append the NDJSON events of standard input").conflicts([
         "type",
@@ -53,6 +55,7 @@ export function buildProgram(
         "payload",
         "meta",
         "ts",
+        "expectVersion",
       ]),
     )
     .option("--batch <n>", "with --stdin: so many events in one atomic write (1 to 1000)", parseCount(1000))

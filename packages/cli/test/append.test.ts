@@ -265,3 +265,28 @@ describe("append --stdin", () => {
     );
   });
 });
+
+describe("append --expect-version", () => {
+  const one = (store: readonly string[], id: string, ...more: string[]): string[] => {
+    return ["append", ...store, "--type", "T", "--aggregate", id, "--ts", "1", ...more];
+  };
+
+  it("appends at that version of the aggregate, and nowhere else", async () => {
+    const { store } = newLog(folder);
+    expect(await json(one(store, "a", "--expect-version", "0"))).toMatchObject({ seq: 0, version: 1 });
+    expect(await json(one(store, "b"))).not.toHaveProperty("version");
+    const { stdout } = await rynxs(one(store, "a", "--expect-version", "1"));
+    expect(stdout).toMatch(/^appended seq 2 {2}version 2 {2}event_hash [0-9a-f]{64}\n$/);
+    const late = await rynxs(one(store, "a", "--expect-version", "1"));
+    expect(late.code).toBe(1);
+    expect(late.stderr).toMatch(
+      /^error CONFLICT: the aggregate does not have the expected version; nothing was appended\n {2}expected {2}1\n {2}actual {4}2\n/,
+    );
+    const other = await rynxs(one(store, "a", "--expect-version", "2", "--expect-prev", ZEROS));
+    expect(other.stderr).toContain("the log's last event_hash is not the expected one");
+    for (const bad of ["-1", "x", "1.5"])
+      expect((await rynxs(one(store, "a", `--expect-version=${bad}`))).code).toBe(1);
+    expect((await rynxs(["append", ...store, "--stdin", "--expect-version", "2"])).code).toBe(1);
+    expect(await json<{ seq: number }>(["head", ...store])).toMatchObject({ seq: 2 });
+  });
+});

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
-import type { NewEvent } from "@rynxs/event-store";
+import type { Conflict, NewEvent } from "@rynxs/event-store";
 import { JsonText } from "@rynxs/event-store";
 import type { Context } from "../context.js";
-import { conflict, extend, usageError } from "../exit.js";
+import { conflict, extend, usageError, versionConflict, type CliError } from "../exit.js";
 import { decodeUtf8 } from "../lines.js";
 import type { StoreFlags } from "../options.js";
 import { openStore, withStore } from "../options.js";
@@ -18,6 +18,7 @@ export interface AppendFlags extends StoreFlags {
   readonly stdin?: true;
   readonly batch?: number;
   readonly expectPrev?: string;
+  readonly expectVersion?: number;
 }
 
 export async function append(flags: AppendFlags, context: Context): Promise<void> {
@@ -30,15 +31,26 @@ export async function append(flags: AppendFlags, context: Context): Promise<void
   if (flags.batch !== undefined) throw usageError("--batch goes with --stdin");
   const event = await eventFromFlags(flags);
   await withStore(openStore(flags, context.output, { readOnly: false }), async (store) => {
-    const result = await store.append(event, { expectedPrevHash: flags.expectPrev, signal: context.interrupts.abort });
-    if (!result.committed) throw conflict(flags.expectPrev, result.observedPrevHash);
-    const { seq, eventHash, prevHash } = result;
-    await context.output.result(`appended seq ${String(seq)}  event_hash ${eventHash}`, {
+    const { expectPrev, expectVersion } = flags;
+    const expected = { expectedPrevHash: expectPrev, expectedVersion: expectVersion };
+    const result = await store.append(event, { ...expected, signal: context.interrupts.abort });
+    if (!result.committed) throw conflictOf(flags, result);
+    const { seq, eventHash, prevHash, version } = result;
+    const its = version === undefined ? "" : `  version ${String(version)}`;
+    await context.output.result(`appended seq ${String(seq)}${its}  event_hash ${eventHash}`, {
       seq,
       event_hash: eventHash,
       prev_hash: prevHash,
+      ...(version !== undefined && { version }),
     });
   });
+}
+
+function conflictOf({ expectPrev, expectVersion }: AppendFlags, found: Conflict): CliError {
+  const { observedPrevHash, observedVersion } = found;
+  return expectVersion === undefined || observedVersion === expectVersion
+    ? conflict(expectPrev, observedPrevHash)
+    : versionConflict(expectVersion, observedVersion);
 }
 
 async function eventFromFlags(flags: AppendFlags): Promise<NewEvent> {

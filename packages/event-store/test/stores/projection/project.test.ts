@@ -76,6 +76,8 @@ describe.each(stores)("a projection %s", (_, open) => {
     // an older state is no reason to delete newer ones
     await project(store, totals, { toSeq: 24, snapshot: true, keepSnapshots: 1 });
     expect(await seqs(store)).toEqual([24, 29, 39]);
+    await project(store, totals, { toSeq: 26, snapshot: true, keepSnapshots: 1, useSnapshots: false });
+    expect(await seqs(store)).toEqual([26, 29, 39]);
   });
 
   it("applies only what passes its filter, and knows how far it has looked", async () => {

@@ -139,6 +139,21 @@ describe("a projection that is run twice", () => {
     });
   });
 
+  it("is told the right event also when it changes those that it is given", async () => {
+    let calls = 0;
+    const greedy = defineProjection<number>({
+      name: "greedy",
+      version: 1,
+      initial: 0,
+      apply: (state, { seq, payload }) => {
+        const { n } = payload as { n: number };
+        (payload as Record<string, unknown>)["n"] = -1;
+        return state + n + (seq === 77 ? ++calls : 0);
+      },
+    });
+    await expect(project(await filled(), greedy, { twice: true })).rejects.toThrow(/first at seq 77 /);
+  });
+
   it("may fail the second time: that is told as such", async () => {
     const store = await filled();
     let calls = 0;

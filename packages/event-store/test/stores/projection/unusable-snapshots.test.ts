@@ -148,6 +148,22 @@ describe("a log that was rewritten", () => {
     expect((await listSnapshots(store, "totals")).map(({ seq }) => seq)).toEqual([9, 44]);
   });
 
+  it("just after its snapshot was checked is seen: what comes behind must link to the snapshot's record", async () => {
+    const { bucket } = memoryObjects();
+    const store = await withSnapshots(bucket);
+    const other = await onBucket(memoryObjects().bucket);
+    await fill(other, 100, 100 + EVENTS);
+    const rewritten: EventStore = Object.create(other, {
+      derived: { value: store.derived },
+      getEventHash: { value: (seq: number) => store.getEventHash(seq) },
+      read: { value: other.read.bind(other) },
+    }) as EventStore;
+    await expect(project(rewritten, totals)).rejects.toMatchObject({
+      code: "CHAIN_BROKEN",
+      facts: { seq: NEWEST + 1 },
+    });
+  });
+
   it("to a shorter one cannot hide new snapshots behind those of the old", async () => {
     const { bucket } = memoryObjects();
     const store = await withSnapshots(bucket);

@@ -113,7 +113,7 @@ class Directories {
     const tiles = parts.every((part, i) => part.first === (parts[i - 1]?.last ?? range.first - 1) + 1);
     if (!tiles || parts[0]?.first !== range.first || parts.at(-1)?.last !== range.last) return false;
     const files = await this.#open(parts);
-    if (files === null || !files.every(({ root }, i) => follows(root, files[i - 1]?.root))) return false;
+    if (!files?.every(({ root }, i) => follows(root, files[i - 1]?.root))) return false;
     let body: Buffer;
     try {
       body = await buildDirectory(files, signal);

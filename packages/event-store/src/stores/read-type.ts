@@ -21,7 +21,13 @@ const MAX_HELD: number = 16 * 1024 * 1024;
 
 type Task =
   | { readonly kind: "walk"; readonly range: SeqRange; readonly anchor: Head | undefined }
-  | { readonly kind: "thousands"; readonly key: string; readonly range: SeqRange; readonly run: SeqRange; readonly ref: TypeRef }
+  | {
+      readonly kind: "thousands";
+      readonly key: string;
+      readonly range: SeqRange;
+      readonly run: SeqRange;
+      readonly ref: TypeRef;
+    }
   | { readonly kind: "reached"; readonly head: Head };
 
 /**
@@ -45,7 +51,8 @@ export async function* readType(
       const held = await holdThousands(task, (range) => walk(range, { unanchored: true }));
       if (held.records !== null) {
         const end = held.records.at(-1);
-        if (end) yield { records: held.records, head: { seq: end.seq, hash: end.eventHash }, count: held.records.length };
+        if (end)
+          yield { records: held.records, head: { seq: end.seq, hash: end.eventHash }, count: held.records.length };
         continue;
       }
       if (held.wrong) index.warn(task.key, "does not name the records that hold a type");

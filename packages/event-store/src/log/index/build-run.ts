@@ -39,7 +39,8 @@ export async function buildRun(segment: SegmentRecords, chunkBytes?: number): Pr
   let head: Head = before;
   for await (const records of segment.records()) {
     for (const record of records) {
-      if (record.seq !== head.seq + 1 || record.prevHash !== head.hash || record.seq > last) throw notTheRecords(segment);
+      if (record.seq !== head.seq + 1 || record.prevHash !== head.hash || record.seq > last)
+        throw notTheRecords(segment);
       head = { seq: record.seq, hash: record.eventHash };
       types.add(record);
     }

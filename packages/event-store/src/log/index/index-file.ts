@@ -4,7 +4,15 @@ import type { ObjectStore } from "../../objects/port.js";
 import type { SeqRange } from "../keys.js";
 import { decodeMembers, type Place } from "./members.js";
 import { decodeRoot, rootBytes, TRAILER_BYTES, type IndexRoot, type TableBlock } from "./root.js";
-import { parseBlock, type AggregateRef, type RefCodec, type TableEntry, aggregateRefs, typeRefs, type TypeRef } from "./table.js";
+import {
+  parseBlock,
+  type AggregateRef,
+  type RefCodec,
+  type TableEntry,
+  aggregateRefs,
+  typeRefs,
+  type TypeRef,
+} from "./table.js";
 import { IndexUnusable } from "./unusable.js";
 
 /** What is fetched of a file's end: as a rule it holds the root, and the types. */

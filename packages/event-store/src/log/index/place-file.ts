@@ -36,10 +36,14 @@ export async function placeFile(
   }
   throw (
     failure ??
-    new EventStoreError("CONTENTION", `the index file ${key} could not be placed: what is read back is not what was stored`, {
-      facts: { bucket: objects.identity, key },
-      hint: "another process may be writing another log's index here: find out which, then compact again",
-    })
+    new EventStoreError(
+      "CONTENTION",
+      `the index file ${key} could not be placed: what is read back is not what was stored`,
+      {
+        facts: { bucket: objects.identity, key },
+        hint: "another process may be writing another log's index here: find out which, then compact again",
+      },
+    )
   );
 }
 

@@ -33,7 +33,7 @@ describe("aggregates", () => {
     expect(stdout).toBe(
       [
         "     COUNT       FIRST        LAST  AGGREGATE",
-        "         1          12          12  other\\nthing",
+        "         1          12          12  other\\u000athing",
         "         3           0          10  thing-0",
         "",
       ].join("\n"),

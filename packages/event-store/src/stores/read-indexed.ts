@@ -15,9 +15,15 @@ export interface IndexedRange {
   /** The caller's. */
   readonly anchor?: Head;
   /** A seq that the log is known to reach. */
-  readonly likelyEnd: number | undefined;
+  readonly likelyEnd?: number;
   readonly wanted: (fields: RecordFields) => boolean;
   readonly counter: VersionCounter | null;
+}
+
+export interface IndexedRead {
+  readonly steps: AsyncIterable<WalkStep>;
+  /** The last record that is indexed: the log has it. */
+  readonly covered: Head;
 }
 
 /**
@@ -28,7 +34,7 @@ export async function readIndexed(
   source: RecordSource,
   { aggregateId, type, verify, signal, onAnchor }: ReadOptions,
   { fromSeq, toSeq, anchor, likelyEnd, wanted, counter }: IndexedRange,
-): Promise<AsyncIterable<WalkStep> | null> {
+): Promise<IndexedRead | null> {
   const { index } = source;
   if (index === undefined || verify === "chain" || anchor !== undefined) return null;
   if (!isWorthIt(index, fromSeq, toSeq, likelyEnd)) return null;
@@ -36,12 +42,14 @@ export async function readIndexed(
   const first = aggregateId !== undefined && counter !== null ? 0 : fromSeq;
   const plan = await planIndexed(index, { first, last: toSeq }, likelyEnd, signal);
   if (plan === null || plan.covered.seq < fromSeq) return null;
+  if (aggregateId === undefined && type === undefined) return null;
   onAnchor?.({ ...plan.covered, source: "index" });
-  if (aggregateId !== undefined) {
-    if (fromSeq > 0) counter?.begin();
-    return readAggregate(source, index, plan, { aggregateId, fromSeq, counter, wanted, signal });
-  }
-  return type === undefined ? null : readType(source, index, plan, { type, wanted, signal });
+  if (fromSeq > 0) counter?.begin();
+  const steps =
+    aggregateId === undefined
+      ? readType(source, index, plan, { type: type ?? "", wanted, signal })
+      : readAggregate(source, index, plan, { aggregateId, fromSeq, counter, wanted, signal });
+  return { steps, covered: plan.covered };
 }
 
 function isWorthIt({ layout }: LogIndex, fromSeq: number, toSeq: number, likelyEnd: number | undefined): boolean {

@@ -54,10 +54,10 @@ export async function* walkVerified(
   const filtered = ofAggregate !== undefined || ofType !== undefined;
   const wanted = filtered ? (record: RecordFields) => watch.awaits(record.seq) || passes(record) : undefined;
   const onAnchor = (anchor: Anchor): void => options.onAnchor?.(anchor);
-  const steps =
-    (wanted &&
-      (await readIndexed(source, options, { ...range, toSeq, likelyEnd: watch.hint.likelyEnd, wanted, counter }))) ??
-    source.walk({ ...range, toSeq, signal, onAnchor, wanted, ...watch.hint });
+  const indexed = wanted && (await readIndexed(source, options, { ...range, toSeq, wanted, counter, ...watch.hint }));
+  // This one, the log was asked for.
+  if (indexed) watch.see(indexed.covered);
+  const steps = indexed?.steps ?? source.walk({ ...range, toSeq, signal, onAnchor, wanted, ...watch.hint });
   let end: Head | null = null;
   for await (const { records, head } of steps) {
     end = head;
@@ -250,7 +250,7 @@ export function checkSeq(name: string, seq: number): void {
 
 function checkVerify(verify: unknown): void {
   if (verify === undefined || verify === "record" || verify === "chain") return;
-  throw new ConfigError(`verify must be "record" or "chain", not ${String(verify)}`);
+  throw new ConfigError(`verify must be "record" or "chain"`);
 }
 
 function checkWorkers(workers: number | undefined): void {

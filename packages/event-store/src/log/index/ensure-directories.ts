@@ -2,7 +2,7 @@ import { MAX_SEQ } from "../../core/event.js";
 import type { SeqRange } from "../keys.js";
 import type { SegmentRecords } from "./build-run.js";
 import { buildDirectory, follows } from "./directory.js";
-import type { EnsuredIndex, IndexContext } from "./ensure-index.js";
+import type { EnsuredIndex, IndexContext } from "./ensure-context.js";
 import { IndexFile, type IndexEntry } from "./index-file.js";
 import { listIndex, longest } from "./list-index.js";
 import { placeFile } from "./place-file.js";
@@ -110,8 +110,7 @@ class Directories {
 
   async #make(range: SeqRange, parts: readonly IndexEntry[]): Promise<boolean> {
     const { log, onWarning, runtime, signal } = this.#context;
-    const tiles = parts.every((part, i) => part.first === (parts[i - 1]?.last ?? range.first - 1) + 1);
-    if (!tiles || parts[0]?.first !== range.first || parts.at(-1)?.last !== range.last) return false;
+    if (!tiles(range, parts)) return false;
     const files = await this.#open(parts);
     if (!files?.every(({ root }, i) => follows(root, files[i - 1]?.root))) return false;
     let body: Buffer;
@@ -153,4 +152,14 @@ function startOf(seq: number, size: number): number {
 
 function overlap(a: SeqRange, b: SeqRange): boolean {
   return a.first <= b.last && b.first <= a.last;
+}
+
+/** Do they cover the range, one behind the other? */
+function tiles({ first, last }: SeqRange, parts: readonly SeqRange[]): boolean {
+  let next = first;
+  for (const part of parts) {
+    if (part.first !== next) return false;
+    next = part.last + 1;
+  }
+  return next === last + 1;
 }

@@ -2,6 +2,7 @@ import type { SeqRange } from "../keys.js";
 import type { LogOnObjects } from "../tail.js";
 import { systemRuntime, type Runtime } from "../../system/runtime.js";
 import { emitWarning, type OnWarning } from "../../system/warning.js";
+import type { EnsuredIndex, IndexContext } from "./ensure-context.js";
 import { buildRun, type SegmentRecords } from "./build-run.js";
 import { ensureDirectories } from "./ensure-directories.js";
 import { IndexFile, type IndexEntry } from "./index-file.js";
@@ -17,13 +18,6 @@ export interface EnsureOptions {
   /** For tests. */
   readonly layout?: IndexLayout | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-export interface EnsuredIndex {
-  /** Runs and directories that were written. */
-  readonly written: number;
-  /** Those that were removed: others say what they said. */
-  readonly removed: number;
 }
 
 /**
@@ -61,14 +55,6 @@ export async function ensureIndex(
   }
   const directories = await ensureDirectories(context, segments, changed);
   return { written: written + directories.written, removed: removed + directories.removed };
-}
-
-export interface IndexContext {
-  readonly log: Pick<LogOnObjects, "objects" | "keys">;
-  readonly onWarning: OnWarning;
-  readonly runtime: Runtime;
-  readonly layout: IndexLayout;
-  readonly signal: AbortSignal | undefined;
 }
 
 /** Is a run that exists that of the segment? Its root tells: a hash at the end stands for all before it. */

@@ -9,23 +9,25 @@ export async function* mergeByKey<T>(
   try {
     await Promise.all(cursors.map((cursor) => cursor.fill()));
     for (;;) {
-      let key: string | null = null;
-      for (const cursor of cursors) {
-        const its = cursor.key;
-        if (its !== null && (key === null || compareCodePoints(its, key) < 0)) key = its;
-      }
+      const key = leastKey(cursors);
       if (key === null) return;
       const found: { item: T; source: number }[] = [];
       for (const [source, cursor] of cursors.entries()) {
         if (cursor.key !== key) continue;
         found.push({ item: cursor.take(), source });
-        if (cursor.key === null) await cursor.fill();
+        if (cursor.isEmpty()) await cursor.fill();
       }
       yield { key, found };
     }
   } finally {
     await Promise.all(cursors.map((cursor) => cursor.end()));
   }
+}
+
+function leastKey(cursors: readonly { readonly key: string | null }[]): string | null {
+  let least: string | null = null;
+  for (const { key } of cursors) if (key !== null && (least === null || compareCodePoints(key, least) < 0)) least = key;
+  return least;
 }
 
 class Cursor<T> {
@@ -43,6 +45,10 @@ class Cursor<T> {
   /** Of its next item; null when it has to be filled, or has ended. */
   get key(): string | null {
     return this.#key;
+  }
+
+  isEmpty(): boolean {
+    return this.#key === null;
   }
 
   take(): T {

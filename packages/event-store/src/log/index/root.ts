@@ -123,7 +123,7 @@ function parseRoot(text: string, end: number): IndexRoot | null {
   const start = lines?.length ?? 0;
   const table = parseTable(aggregates, start);
   const names = table && parseTable(types, table.end);
-  if (table === null || names === null || names.end !== end) return null;
+  if (table === null || names?.end !== end) return null;
   const range = { first: first as number, last: last as number };
   return {
     ...range,
@@ -143,8 +143,7 @@ function parseRuns(value: unknown): SeqRange[] | null {
     if (!Array.isArray(item)) return null;
     const [first, last] = item as unknown[];
     if (!isCount(first) || !isCount(last) || last > MAX_SEQ || first > last) return null;
-    const before = runs.at(-1);
-    if (before !== undefined && before.last + 1 !== first) return null;
+    if ((runs.at(-1)?.last ?? first - 1) + 1 !== first) return null;
     runs.push({ first, last });
   }
   return runs;

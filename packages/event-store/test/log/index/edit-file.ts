@@ -37,7 +37,7 @@ export function open(file: Buffer): FileParts {
   };
 }
 
-export function close({ root, body }: FileParts): Buffer {
+function close({ root, body }: FileParts): Buffer {
   const member = gzipSync(JSON.stringify(root));
   const trailer = Buffer.alloc(TRAILER_BYTES);
   Buffer.from("1f8b080400000000 00ff28005278 2400".replaceAll(" ", ""), "hex").copy(trailer);
@@ -75,7 +75,11 @@ export function contentOf(file: Buffer): Content {
 }
 
 /** The file with another content: every sum is right again, each table is one block, and so are the records once they were edited. */
-export function edited(file: Buffer, edit: (content: Content) => void, editRoot: (root: RootText) => void = () => undefined): Buffer {
+export function edited(
+  file: Buffer,
+  edit: (content: Content) => void,
+  editRoot: (root: RootText) => void = () => undefined,
+): Buffer {
   const { root, body } = open(file);
   const content = contentOf(file);
   const { lines } = content;

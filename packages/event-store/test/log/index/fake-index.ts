@@ -7,7 +7,14 @@ import { aggregateRefs, TableWriter, typeRefs, type AggregateRef } from "../../.
 import type { SeqRange } from "../../../src/log/keys.js";
 import type { IndexKind } from "../../../src/log/keys.js";
 import { GENESIS_HASH, type StoredRecord } from "../../../src/core/event.js";
-import type { ListEntry, ListOptions, ListPage, ObjectStore, PutOutcome, StoredObject } from "../../../src/objects/port.js";
+import type {
+  ListEntry,
+  ListOptions,
+  ListPage,
+  ObjectStore,
+  PutOutcome,
+  StoredObject,
+} from "../../../src/objects/port.js";
 import { sha256 } from "./edit-file.js";
 import { keys } from "./sample-log.js";
 
@@ -44,11 +51,16 @@ export class FakeIndex implements ObjectStore {
     // Each in a run of its own.
     const middle = Math.floor(this.#covered / 2e5) * 1e5;
     this.wanted = [5, ...(middle > 0 ? [middle + 7] : []), ...(this.#covered === 1e5 ? [] : [this.#covered - 9_000])];
-    const events = Array.from({ length: records - this.#covered }, () => prepareEvent({ type: "T", aggregateId: "other" }, 1, () => 0));
+    const events = Array.from({ length: records - this.#covered }, () =>
+      prepareEvent({ type: "T", aggregateId: "other" }, 1, () => 0),
+    );
     this.#tail = encodeChain(events.slice(0, 1000), { seq: this.#covered - 1, hash: this.#endHash() });
   }
 
-  async get(key: string, { range }: { readonly range?: { readonly start: number; readonly end: number } } = {}): Promise<StoredObject | null> {
+  async get(
+    key: string,
+    { range }: { readonly range?: { readonly start: number; readonly end: number } } = {},
+  ): Promise<StoredObject | null> {
     const body = await this.#body(key);
     return body === null ? null : { body: body.subarray(range?.start, range?.end), etag: '"x"', metadata: {} };
   }
@@ -56,13 +68,15 @@ export class FakeIndex implements ObjectStore {
   async list({ prefix, startAfter = "", maxKeys = 1000 }: ListOptions): Promise<ListPage> {
     const all: string[] = [];
     if (prefix === keys.root) {
-      for (const seq of [this.#covered - 1, ...this.#tail.slice(0, 1).map(() => this.#covered)]) all.push(keys.event(seq));
+      for (const seq of [this.#covered - 1, ...this.#tail.slice(0, 1).map(() => this.#covered)])
+        all.push(keys.event(seq));
       all.push(keys.head);
     } else {
       const kind = prefix === keys.indexPrefix("runs") ? "runs" : "directories";
       if (prefix !== keys.indexPrefix(kind)) unused();
       // Runs lie below directories, too: only those behind them are asked for.
-      if (kind === "runs" && startAfter < (this.#files.find((file) => file.kind === "runs")?.key.slice(0, -15) ?? "")) unused();
+      if (kind === "runs" && startAfter < (this.#files.find((file) => file.kind === "runs")?.key.slice(0, -15) ?? ""))
+        unused();
       for (const file of this.#files) if (file.kind === kind) all.push(file.key);
     }
     const keysBehind = all.filter((key) => key > startAfter);
@@ -81,7 +95,9 @@ export class FakeIndex implements ObjectStore {
     const file = this.#files.find((each) => each.key === key);
     const run = keys.indexRangeOf("runs", key);
     if (!file && !run) return Promise.resolve(null);
-    const known = this.#bodies.get(key) ?? (file?.kind === "directories" ? this.#directory(file.range) : this.#run(run ?? { first: 0, last: 0 }));
+    const known =
+      this.#bodies.get(key) ??
+      (file?.kind === "directories" ? this.#directory(file.range) : this.#run(run ?? { first: 0, last: 0 }));
     this.#bodies.set(key, known);
     return known;
   }
@@ -90,11 +106,16 @@ export class FakeIndex implements ObjectStore {
   #directory({ first, last }: SeqRange): Promise<Buffer> {
     // Beyond that many, its root would take this test too long; the numbers of requests do not depend on it.
     const size = Math.max(100_000, (last - first + 1) / 1000);
-    const runs = Array.from({ length: (last - first + 1) / size }, (_, i) => ({ first: first + i * size, last: first + (i + 1) * size - 1 }));
+    const runs = Array.from({ length: (last - first + 1) / size }, (_, i) => ({
+      first: first + i * size,
+      last: first + (i + 1) * size - 1,
+    }));
     const refs = this.wanted.flatMap((seq) => {
       if (seq < first || seq > last) return [];
       const run = Math.floor((seq - first) / size);
-      return [{ run, count: 1, first: seq, last: seq, offset: 0, length: this.#records(runs[run] ?? { first, last }).length }];
+      return [
+        { run, count: 1, first: seq, last: seq, offset: 0, length: this.#records(runs[run] ?? { first, last }).length },
+      ];
     });
     return this.#file({ first, last }, runs, null, Buffer.alloc(0), refs);
   }
@@ -102,7 +123,9 @@ export class FakeIndex implements ObjectStore {
   #run(range: SeqRange): Promise<Buffer> {
     const records = this.#records(range);
     const refs = this.wanted.flatMap((seq) =>
-      seq < range.first || seq > range.last ? [] : [{ run: 0, count: 1, first: seq, last: seq, offset: 0, length: records.length }],
+      seq < range.first || seq > range.last
+        ? []
+        : [{ run: 0, count: 1, first: seq, last: seq, offset: 0, length: records.length }],
     );
     const part = { length: records.length, sha256: sha256(records), content: sha256(records) };
     return this.#file(range, [range], part, records, refs);
@@ -112,7 +135,12 @@ export class FakeIndex implements ObjectStore {
   #records({ first, last }: SeqRange): Buffer {
     const lines = this.wanted
       .filter((seq) => seq >= first && seq <= last)
-      .map((seq) => encodeChain([prepareEvent({ type: "T", aggregateId: "wanted" }, 1, () => 0)], { seq: seq - 1, hash: hashAt(seq - 1) }));
+      .map((seq) =>
+        encodeChain([prepareEvent({ type: "T", aggregateId: "wanted" }, 1, () => 0)], {
+          seq: seq - 1,
+          hash: hashAt(seq - 1),
+        }),
+      );
     return gzipSync(lines.map(([record]) => `${record?.line.toString() ?? ""}\n`).join(""));
   }
 
@@ -148,7 +176,10 @@ export class FakeIndex implements ObjectStore {
   /** The last record that is indexed. */
   #last(): StoredRecord {
     const seq = this.#covered - 1;
-    const [record] = encodeChain([prepareEvent({ type: "T", aggregateId: "other" }, 1, () => 0)], { seq: seq - 1, hash: "b".repeat(64) });
+    const [record] = encodeChain([prepareEvent({ type: "T", aggregateId: "other" }, 1, () => 0)], {
+      seq: seq - 1,
+      hash: "b".repeat(64),
+    });
     return record ?? unused();
   }
 

@@ -22,10 +22,16 @@ describe("an aggregate of 100 events among many", () => {
     records = chained(EVENTS, (n) => ({
       type: n % 20_011 === 0 ? "Rare" : `Type${String(n % 5)}`,
       aggregateId: `customer-${String((n * 7919) % AGGREGATES)}`,
-      payload: { total: (n * 31) % 9973, note: "as it is written by many a program", reference: `r-${String((n * 7907) % 100_003)}` },
+      payload: {
+        total: (n * 31) % 9973,
+        note: "as it is written by many a program",
+        reference: `r-${String((n * 7907) % 100_003)}`,
+      },
     }));
     bucket = bucketOf(records);
-    await ensureIndex({ objects: memoryObjects({ bucket }), keys }, segmentsOf(records.slice(0, 100_000), 10_000), { layout: SCALED });
+    await ensureIndex({ objects: memoryObjects({ bucket }), keys }, segmentsOf(records.slice(0, 100_000), 10_000), {
+      layout: SCALED,
+    });
   }, 120_000);
 
   const cost = async (layout = SCALED): Promise<{ requests: number; bytes: number }> => {
@@ -60,7 +66,9 @@ describe("an aggregate of 100 events among many", () => {
 
   it("a type that is everywhere is read in one walk", async () => {
     const reader = new IndexReader(bucket, SCALED);
-    expect(await reader.seqs({ type: "Type3" })).toHaveLength(records.filter(({ seq }) => seq % 5 === 3 && seq % 20_011 !== 0).length);
+    expect(await reader.seqs({ type: "Type3" })).toHaveLength(
+      records.filter(({ seq }) => seq % 5 === 3 && seq % 20_011 !== 0).length,
+    );
     expect(new Set(reader.walked).size).toBeGreaterThanOrEqual(102);
     expect(reader.walked.length).toBeLessThanOrEqual(106);
   });
@@ -85,7 +93,10 @@ describe("requests as the log grows", () => {
     const reader = new IndexReader(fake, LAYOUT);
     expect(await reader.seqs({ aggregateId: "wanted" })).toEqual(fake.wanted);
     expect(reader.warnings).toEqual([]);
-    return { total: reader.requests.length, lists: reader.requests.filter((request) => request.startsWith("LIST")).length };
+    return {
+      total: reader.requests.length,
+      lists: reader.requests.filter((request) => request.startsWith("LIST")).length,
+    };
   };
 
   it("a query costs no more than log N allows, at its best and at its worst lengths, up to ten thousand million", async () => {

@@ -7,10 +7,14 @@ import type { ReadOptions } from "../../../src/stores/port.js";
 import { IndexReader, SMALL } from "./index-reader.js";
 import { bucketOf, chained, keys, segmentsOf, type Bucket } from "./sample-log.js";
 
-const IDS = ["a", "b", "é\"\\\n", "order-1", "order-10", "order-2", "\u{1F600}", "\uFB33", "z".repeat(300)];
+const IDS = ["a", "b", 'é"\\\n', "order-1", "order-10", "order-2", "\u{1F600}", "\uFB33", "z".repeat(300)];
 const TYPES = ["Placed", "Shipped", "Rare", "Ti\tck"];
 
-async function index(bucket: Bucket, records: readonly StoredRecord[], sizes: number | readonly number[]): Promise<void> {
+async function index(
+  bucket: Bucket,
+  records: readonly StoredRecord[],
+  sizes: number | readonly number[],
+): Promise<void> {
   await ensureIndex({ objects: memoryObjects({ bucket }), keys }, segmentsOf(records, sizes), {
     layout: SMALL,
     onWarning: ({ message }) => expect.unreachable(message),
@@ -31,7 +35,13 @@ function expected(records: readonly StoredRecord[], { aggregateId, type, fromSeq
 }
 
 function seen(events: readonly RecordedEvent[]) {
-  return events.map(({ seq, type, aggregateId, payload, eventHash }) => ({ seq, type, aggregateId, payload, eventHash }));
+  return events.map(({ seq, type, aggregateId, payload, eventHash }) => ({
+    seq,
+    type,
+    aggregateId,
+    payload,
+    eventHash,
+  }));
 }
 
 const log = fc.record({
@@ -69,30 +79,38 @@ function aligned(sizes: readonly number[], length: number): number[] {
 describe("reads through the index", () => {
   it("give what a walk of the whole log gives, with versions, for any log, any segments, any filter and range", async () => {
     await fc.assert(
-      fc.asyncProperty(log, fc.array(query, { minLength: 4, maxLength: 8 }), async ({ events, segments, perObject }, queries) => {
-        const records = chained(events.length, (n) => {
-          const { id = 0, type = 0, size = 0 } = events[n] ?? {};
-          return { type: TYPES[type % 4 === 2 && type > 3 ? 0 : type % 4] ?? "", aggregateId: IDS[id] ?? "", payload: { n, text: "x".repeat(size) } };
-        });
-        const bucket = bucketOf(records, perObject);
-        await index(bucket, records, aligned(segments, records.length));
-        for (const options of queries) {
-          const reader = new IndexReader(bucket, SMALL);
-          const events = await reader.read(options);
-          const truth = expected(records, options);
-          expect(seen(events)).toEqual(truth.map(({ version: _, ...event }) => event));
-          for (const [i, event] of events.entries()) {
-            const { aggregateVersion } = event;
-            const known = options.aggregateId !== undefined && (options.fromSeq ?? 0) === 0;
-            if (known || aggregateVersion !== undefined) expect(aggregateVersion).toBe(truth[i]?.version);
-            if (options.aggregateId === undefined) expect(event).not.toHaveProperty("aggregateVersion");
+      fc.asyncProperty(
+        log,
+        fc.array(query, { minLength: 4, maxLength: 8 }),
+        async ({ events, segments, perObject }, queries) => {
+          const records = chained(events.length, (n) => {
+            const { id = 0, type = 0, size = 0 } = events[n] ?? {};
+            return {
+              type: TYPES[type % 4 === 2 && type > 3 ? 0 : type % 4] ?? "",
+              aggregateId: IDS[id] ?? "",
+              payload: { n, text: "x".repeat(size) },
+            };
+          });
+          const bucket = bucketOf(records, perObject);
+          await index(bucket, records, aligned(segments, records.length));
+          for (const options of queries) {
+            const reader = new IndexReader(bucket, SMALL);
+            const events = await reader.read(options);
+            const truth = expected(records, options);
+            expect(seen(events)).toEqual(truth.map(({ version: _, ...event }) => event));
+            for (const [i, event] of events.entries()) {
+              const { aggregateVersion } = event;
+              const known = options.aggregateId !== undefined && (options.fromSeq ?? 0) === 0;
+              if (known || aggregateVersion !== undefined) expect(aggregateVersion).toBe(truth[i]?.version);
+              if (options.aggregateId === undefined) expect(event).not.toHaveProperty("aggregateVersion");
+            }
+            const chain = new IndexReader(bucket, SMALL);
+            expect(seen(await chain.read({ ...options, verify: "chain" }))).toEqual(seen(events));
+            expect(chain.requests.join("\n")).not.toContain("_index");
+            expect(reader.warnings).toEqual([]);
           }
-          const chain = new IndexReader(bucket, SMALL);
-          expect(seen(await chain.read({ ...options, verify: "chain" }))).toEqual(seen(events));
-          expect(chain.requests.join("\n")).not.toContain("_index");
-          expect(reader.warnings).toEqual([]);
-        }
-      }),
+        },
+      ),
       { numRuns: 60 },
     );
   }, 120_000);
@@ -101,7 +119,11 @@ describe("reads through the index", () => {
     await fc.assert(
       fc.asyncProperty(
         log,
-        fc.record({ after: fc.constantFrom("", ...IDS, "order"), prefix: fc.constantFrom("", "order-", "o", "x"), limit: fc.integer({ min: 1, max: 5 }) }),
+        fc.record({
+          after: fc.constantFrom("", ...IDS, "order"),
+          prefix: fc.constantFrom("", "order-", "o", "x"),
+          limit: fc.integer({ min: 1, max: 5 }),
+        }),
         async ({ events, segments, perObject }, options) => {
           const records = chained(events.length, (n) => ({ type: "T", aggregateId: IDS[events[n]?.id ?? 0] ?? "" }));
           const bucket = bucketOf(records, perObject);

@@ -33,8 +33,7 @@ export function putLog(bucket: Bucket, records: readonly StoredRecord[], perObje
 
 /** The segments of a log: of `size` records each, the last ones that do not fill one left out; or as `sizes` says. */
 export function segmentsOf(records: readonly StoredRecord[], size: number | readonly number[]): SegmentRecords[] {
-  const sizes =
-    typeof size === "number" ? Array.from({ length: Math.floor(records.length / size) }, () => size) : size;
+  const sizes = typeof size === "number" ? Array.from({ length: Math.floor(records.length / size) }, () => size) : size;
   let first = 0;
   return sizes.map((length) => {
     const its = records.slice(first, first + length);
@@ -53,7 +52,7 @@ export function segmentOf(records: readonly StoredRecord[]): SegmentRecords {
     last: last.seq,
     before: { seq: first.seq - 1, hash: first.prevHash },
     end: { seq: last.seq, hash: last.eventHash },
-    records: async function* () {
+    async *records() {
       for (let at = 0; at < records.length; at += 1000) {
         yield await Promise.resolve(records.slice(at, at + 1000).map(({ line }): RecordView => viewRecord(line)));
       }

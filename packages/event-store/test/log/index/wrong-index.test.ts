@@ -9,12 +9,21 @@ import { bucketOf, chained, keys, putLog, segmentsOf, type Bucket } from "./samp
 const LAYOUT = { ...SMALL, leastDirectory: 300 };
 const IDS = ["a", "b", "c", "d", "e", "f", "g"];
 const sample = (salt: number, count = 650): StoredRecord[] =>
-  chained(count, (n) => ({ type: n % 97 === 0 ? "Rare" : "Common", aggregateId: IDS[(n * 5 + (n >> 3)) % 7] ?? "", payload: { n, salt } }));
+  chained(count, (n) => ({
+    type: n % 97 === 0 ? "Rare" : "Common",
+    aggregateId: IDS[(n * 5 + (n >> 3)) % 7] ?? "",
+    payload: { n, salt },
+  }));
 const RECORDS = sample(0);
 /** Runs of 100, of the last 350 records without a directory. */
-const RUNS = ["000-0000000099", "100-0000000199", "200-0000000299", "300-0000000399", "400-0000000499", "500-0000000599"].map(
-  (name) => `events/_index/runs/0000000${name}.idx`,
-);
+const RUNS = [
+  "000-0000000099",
+  "100-0000000199",
+  "200-0000000299",
+  "300-0000000399",
+  "400-0000000499",
+  "500-0000000599",
+].map((name) => `events/_index/runs/0000000${name}.idx`);
 const DIRECTORIES = ["000-0000000299", "300-0000000599"].map((name) => `events/_index/directories/0000000${name}.idx`);
 
 let good: Bucket;
@@ -22,7 +31,10 @@ let good: Bucket;
 let flat: Bucket;
 
 async function indexed(records: readonly StoredRecord[], layout = LAYOUT, bucket = bucketOf(records)): Promise<Bucket> {
-  await ensureIndex({ objects: memoryObjects({ bucket }), keys }, segmentsOf(records, 100), { layout, onWarning: () => undefined });
+  await ensureIndex({ objects: memoryObjects({ bucket }), keys }, segmentsOf(records, 100), {
+    layout,
+    onWarning: () => undefined,
+  });
   return bucket;
 }
 
@@ -68,7 +80,10 @@ async function expectTruth(
     expect([count, firstSeq, lastSeq]).toEqual([seqs.length, seqs[0], seqs.at(-1)]);
   }
   expect(reader.warnings.every(({ code }) => code === "INDEX_UNUSABLE")).toBe(true);
-  return { warnings: reader.warnings.map(({ message }) => message), used: reader.anchors.some(({ source }) => source === "index") };
+  return {
+    warnings: reader.warnings.map(({ message }) => message),
+    used: reader.anchors.some(({ source }) => source === "index"),
+  };
 }
 
 describe("a good index", () => {
@@ -120,7 +135,11 @@ describe("a good index", () => {
 });
 
 describe("a wrong index never gives a wrong answer", () => {
-  const change = async (key: string, make: (file: Buffer) => Buffer | null, from = good): ReturnType<typeof expectTruth> => {
+  const change = async (
+    key: string,
+    make: (file: Buffer) => Buffer | null,
+    from = good,
+  ): ReturnType<typeof expectTruth> => {
     const bucket = copied(from);
     const file = make(Buffer.from(bucket.get(key)?.body ?? ""));
     if (file === null) bucket.delete(key);
@@ -132,16 +151,24 @@ describe("a wrong index never gives a wrong answer", () => {
     ["a run", RUNS[1] ?? "", 1],
     ["a run without a directory", RUNS[4] ?? "", 2],
     ["a directory", DIRECTORIES[0] ?? "", 1],
-  ])("any byte of %s changed", async (_, key, which) => {
-    const from = which === 2 ? flat : good;
-    const size = from.get(key)?.body.length ?? 0;
-    let noticed = 0;
-    for (let at = 0; at < size; at += 1 + (at % 151)) {
-      const { warnings } = await change(key, (file) => Buffer.from(file.fill((file[at] ?? 0) ^ (1 << (at & 7)), at, at + 1)), from);
-      noticed += warnings.length > 0 ? 1 : 0;
-    }
-    expect(noticed).toBeGreaterThan(3);
-  }, 120_000);
+  ])(
+    "any byte of %s changed",
+    async (_, key, which) => {
+      const from = which === 2 ? flat : good;
+      const size = from.get(key)?.body.length ?? 0;
+      let noticed = 0;
+      for (let at = 0; at < size; at += 1 + (at % 151)) {
+        const { warnings } = await change(
+          key,
+          (file) => Buffer.from(file.fill((file[at] ?? 0) ^ (1 << (at & 7)), at, at + 1)),
+          from,
+        );
+        noticed += warnings.length > 0 ? 1 : 0;
+      }
+      expect(noticed).toBeGreaterThan(3);
+    },
+    120_000,
+  );
 
   it.each([0, 1, 61, 62, 63, 200, -1, -62, -500])("cut to %i bytes, or so many more", async (bytes) => {
     for (const key of [RUNS[0], RUNS[5], DIRECTORIES[1]]) {
@@ -171,7 +198,11 @@ describe("a wrong index never gives a wrong answer", () => {
     const others = await indexed(sample(1), SMALL);
     for (const [mine, theirs, sets] of [
       [flat, others, [[RUNS[1]], [RUNS[5]], RUNS]],
-      [good, await indexed(sample(1)), [[DIRECTORIES[0]], [DIRECTORIES[1]], [RUNS[1]], [RUNS[5]], DIRECTORIES, [...RUNS, ...DIRECTORIES]]],
+      [
+        good,
+        await indexed(sample(1)),
+        [[DIRECTORIES[0]], [DIRECTORIES[1]], [RUNS[1]], [RUNS[5]], DIRECTORIES, [...RUNS, ...DIRECTORIES]],
+      ],
     ] as const)
       for (const set of sets) {
         const bucket = copied(mine);
@@ -182,10 +213,25 @@ describe("a wrong index never gives a wrong answer", () => {
   });
 
   it("an index of the log before it was rewritten, from some record on, or cut", async () => {
-    for (const [length, from] of [[650, 0], [650, 350], [650, 599], [650, 600], [600, 700], [599, 700], [340, 700]] as const) {
+    for (const [length, from] of [
+      [650, 0],
+      [650, 350],
+      [650, 599],
+      [650, 600],
+      [600, 700],
+      [599, 700],
+      [340, 700],
+    ] as const) {
       const rewritten = chained(length, (n) => {
-        const { event } = JSON.parse(RECORDS[n]?.line.toString() ?? "") as { event: { type: string; aggregate_id: string; payload: object } };
-        return { type: event.type, aggregateId: event.aggregate_id, ts: n, payload: n >= from ? { rewritten: n } : event.payload as never };
+        const { event } = JSON.parse(RECORDS[n]?.line.toString() ?? "") as {
+          event: { type: string; aggregate_id: string; payload: object };
+        };
+        return {
+          type: event.type,
+          aggregateId: event.aggregate_id,
+          ts: n,
+          payload: n >= from ? { rewritten: n } : (event.payload as never),
+        };
       });
       const bucket = copied(good);
       for (const key of bucket.keys("events/0")) bucket.delete(key);
@@ -213,9 +259,11 @@ describe("a wrong index never gives a wrong answer", () => {
       }
   });
 
-  const each = (edit: (ref: [number, number, number, number, number, number], line: Content["aggregates"][number]) => void) => (content: Content) => {
-    for (const line of content.aggregates) for (const ref of line[1]) edit(ref, line);
-  };
+  const each =
+    (edit: (ref: [number, number, number, number, number, number], line: Content["aggregates"][number]) => void) =>
+    (content: Content) => {
+      for (const line of content.aggregates) for (const ref of line[1]) edit(ref, line);
+    };
   it.each<[string, (content: Content) => void]>([
     ["one record fewer", each((ref) => ref[1]--)],
     ["one record more", each((ref) => ref[1]++)],
@@ -229,13 +277,20 @@ describe("a wrong index never gives a wrong answer", () => {
     ["a run twice", (content) => content.aggregates.forEach(([, refs]) => refs.push(...refs))],
     ["nothing of an aggregate that it lists", (content) => content.aggregates.forEach((line) => (line[1] = []))],
     ["ids in disorder", (content) => content.aggregates.reverse()],
-    ["a type's records by the wrong number", (content) => content.types.forEach(([, refs]) => refs[0] && (refs[0][1] += 1))],
+    [
+      "a type's records by the wrong number",
+      (content) => content.types.forEach(([, refs]) => refs[0] && (refs[0][1] += 1)),
+    ],
   ])("a table that states %s, with every sum right: reads", async (_, edit) => {
-    for (const [key, from] of [[RUNS[2] ?? "", flat], [DIRECTORIES[0] ?? "", good]] as const) {
+    for (const [key, from] of [
+      [RUNS[2] ?? "", flat],
+      [DIRECTORIES[0] ?? "", good],
+    ] as const) {
       const bucket = copied(from);
       bucket.put(key, edited(Buffer.from(from.get(key)?.body ?? ""), edit));
       const reader = new IndexReader(bucket, from === flat ? SMALL : LAYOUT);
-      for (const id of ["a", "g"]) expect(await reader.seqs({ aggregateId: id })).toEqual(seqsOf(RECORDS, "aggregate_id", id));
+      for (const id of ["a", "g"])
+        expect(await reader.seqs({ aggregateId: id })).toEqual(seqsOf(RECORDS, "aggregate_id", id));
       for (const type of ["Rare", "Common"]) expect(await reader.seqs({ type })).toEqual(seqsOf(RECORDS, "type", type));
     }
   });
@@ -250,7 +305,7 @@ describe("a wrong index never gives a wrong answer", () => {
     ["from behind the run", (lines) => (lines[3] = RECORDS.at(-1)?.line.toString() ?? "")],
   ])("a run in which a record is %s, with every sum right", async (_, edit) => {
     for (const from of [flat, good]) {
-      const { warnings } = await change(RUNS[2] ?? "", (file) => edited(file, ({ lines }) => void edit(lines)), from);
+      const { warnings } = await change(RUNS[2] ?? "", (file) => edited(file, ({ lines }) => edit(lines)), from);
       expect(warnings).toHaveLength(1);
       expect(warnings[0]).toContain("_index/");
     }

@@ -13,13 +13,26 @@ export const MEMBER_RECORDS = 1000;
 /** … and before it has more bytes than that, unless a single record has. */
 export const MEMBER_BYTES: number = 1024 * 1024;
 
+/** No member has more lines than this, in bytes. */
+const MOST_BYTES = MEMBER_BYTES + MAX_RECORD_BYTES + 1;
+/** Nor is any longer as it is stored: what does not compress grows by less than a thousandth. */
+export const MAX_MEMBER_BYTES: number = MOST_BYTES + Math.ceil(MOST_BYTES / 1000);
+
 const LEVEL = 6;
 /** Deflate, no flags, no time, no extra flags, unknown operating system: what zlib is built for does not show. */
 export const MEMBER_HEADER: Buffer = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
 const SMALLEST = MEMBER_HEADER.length + 8;
 
 const compress = promisify<Buffer, { level: number }, Buffer>(gzip);
-const decompress = promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip);
+/** `engine.bytesWritten`: what of the input belonged to it. */
+type Decompressed = { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } };
+const decompress = promisify<Buffer, { maxOutputLength: number; info: true }, Decompressed>(
+  gunzip as unknown as (
+    member: Buffer,
+    options: { maxOutputLength: number; info: true },
+    callback: (error: Error | null, result: Decompressed) => void,
+  ) => void,
+);
 
 /** Lines, each with its newline, as one member. Compresses in a thread of Node's. */
 export async function encodeMember(lines: Buffer): Promise<Buffer> {
@@ -30,7 +43,10 @@ export async function encodeMember(lines: Buffer): Promise<Buffer> {
 
 /** @throws Error when it is not one whole member, or holds more than any does */
 export async function decodeMember(member: Buffer): Promise<Buffer> {
-  return decompress(member, { maxOutputLength: MEMBER_BYTES + MAX_RECORD_BYTES + 1 });
+  const { buffer, engine } = await decompress(member, { maxOutputLength: MOST_BYTES, info: true });
+  // Else what stands behind it would go unseen.
+  if (engine.bytesWritten !== member.length) throw new Error("something else follows the gzip member");
+  return buffer;
 }
 
 /** Cuts members out of bytes that come piece by piece, from anywhere in a segment on. */
@@ -40,6 +56,11 @@ export class MemberSplitter {
   #restAt = 0;
   /** `#rest` begins with a member. */
   #begun = false;
+
+  /** Bytes of the member that is not whole yet. */
+  get waiting(): number {
+    return this.#rest.length;
+  }
 
   /** The members that are whole by now, each with its offset in what was pushed. What stands before the first one is dropped. */
   push(bytes: Buffer): Member[] {

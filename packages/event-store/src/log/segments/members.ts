@@ -24,8 +24,11 @@ export const MEMBER_HEADER: Buffer = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 
 const SMALLEST = MEMBER_HEADER.length + 8;
 
 const compress = promisify<Buffer, { level: number }, Buffer>(gzip);
-/** `engine.bytesWritten`: what of the input belonged to it. */
-type Decompressed = { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } };
+interface Decompressed {
+  readonly buffer: Buffer;
+  /** What of the input belonged to it. */
+  readonly engine: { readonly bytesWritten: number };
+}
 const decompress = promisify<Buffer, { maxOutputLength: number; info: true }, Decompressed>(
   gunzip as unknown as (
     member: Buffer,

@@ -1,6 +1,7 @@
 import { promisify } from "node:util";
-import { gunzip, gzip } from "node:zlib";
+import { constants, gunzip, gzip, type ZlibOptions } from "node:zlib";
 import { MAX_RECORD_BYTES } from "../../core/event.js";
+import { linesOf } from "../../core/lines.js";
 
 /*
  * A segment is gzip members one behind the other (RFC 1952), each of whole lines, each readable by itself. All begin with the same
@@ -29,6 +30,10 @@ interface Decompressed {
   /** What of the input belonged to it. */
   readonly engine: { readonly bytesWritten: number };
 }
+const decompressPart = promisify<Buffer, ZlibOptions, Buffer>(gunzip);
+/** What is enough of most members to see their first line. */
+const FIRST_BYTES = 8 * 1024;
+const PART: ZlibOptions = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: MOST_BYTES };
 const decompress = promisify<Buffer, { maxOutputLength: number; info: true }, Decompressed>(
   gunzip as unknown as (
     member: Buffer,
@@ -50,6 +55,18 @@ export async function decodeMember(member: Buffer): Promise<Buffer> {
   // Else what stands behind it would go unseen.
   if (engine.bytesWritten !== member.length) throw new Error("something else follows the gzip member");
   return buffer;
+}
+
+/** The first line of a member that is not blank, from as much of the member as there is; null when that is not enough, or no member. Unchecked. */
+export async function firstLineOf(member: Buffer): Promise<Buffer | null> {
+  for (const size of [FIRST_BYTES, member.length]) {
+    const part = member.subarray(0, size);
+    const lines = await decompressPart(part, PART).catch(() => null);
+    if (lines === null) return null;
+    for (const line of linesOf(lines.subarray(0, lines.lastIndexOf("\n") + 1))) return line;
+    if (part.length === member.length) break;
+  }
+  return null;
 }
 
 /** Cuts members out of bytes that come piece by piece, from anywhere in a segment on. */

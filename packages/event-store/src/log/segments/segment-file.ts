@@ -3,7 +3,7 @@ import { linesOf } from "../../core/lines.js";
 import { placeBefore } from "../../core/record-view.js";
 import type { SeqRange } from "../keys.js";
 import { fetchAhead } from "../window.js";
-import { decodeMember, MAX_MEMBER_BYTES, MemberSplitter, type Member } from "./members.js";
+import { decodeMember, firstLineOf, MAX_MEMBER_BYTES, MemberSplitter, type Member } from "./members.js";
 
 /** One GET of a long read. */
 const PIECE_BYTES = 1024 * 1024;
@@ -48,7 +48,7 @@ export interface SegmentRange {
   readonly fromSeq: number;
   /** … and the last one, which it may not reach. */
   readonly toSeq: number;
-  /** Begin with the very member that holds `fromSeq`, whatever is wrong with those before it: at the cost of one more look. */
+  /** Begin with the very member that holds `fromSeq`, whatever is wrong with those before it: at the cost of a few more looks. */
   readonly exact?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -68,7 +68,8 @@ export class SegmentFile {
   async *blocks({ fromSeq, toSeq, exact = false, signal }: SegmentRange): AsyncGenerator<Buffer> {
     const splitter = new MemberSplitter();
     const { size } = this.#bytes;
-    let start = await this.#locate(fromSeq, exact ? 0 : LOOK_BYTES, signal);
+    let start = await this.#locate(fromSeq, signal);
+    if (exact) start = await this.#lastFrom(start, fromSeq, signal);
     let passed = 0;
     // What lies behind the place where the range should end is asked for only by a reader that comes so far.
     for (const end of new Set([this.#endNear(toSeq), size])) {
@@ -114,13 +115,13 @@ export class SegmentFile {
     yield last;
   }
 
-  /** Offset of a member that begins at or before record `seq`, at most `near` bytes too early: by interpolation, since members hold about the same. */
-  async #locate(seq: number, near: number, signal?: AbortSignal): Promise<number> {
+  /** Offset of a member that begins at or before record `seq`: by interpolation, since members hold about the same. */
+  async #locate(seq: number, signal?: AbortSignal): Promise<number> {
     const { first, last } = this.#run;
     const { size } = this.#bytes;
     let low = { at: 0, seq: first };
     let high = { at: size, seq: last + 1 };
-    for (let looks = 0; seq > low.seq && high.at - low.at > near && looks < MAX_LOOKS; looks++) {
+    for (let looks = 0; seq > low.seq && high.at - low.at > LOOK_BYTES && looks < MAX_LOOKS; looks++) {
       const share = (seq - low.seq) / Math.max(1, high.seq - low.seq);
       const guess = low.at + Math.floor(share * (high.at - low.at)) - LOOK_BYTES / 2;
       const at = Math.max(low.at, Math.min(guess, high.at - LOOK_BYTES));
@@ -135,17 +136,29 @@ export class SegmentFile {
     return low.at;
   }
 
-  /** The members that begin in a stretch of the segment and end in it, by their first seq. One that is damaged shows no way, and is left to whoever reads on. */
+  /** Offset of the last member at or behind `at` that begins at or before record `seq`, in stretches that overlap by enough to see its first line. */
+  async #lastFrom(at: number, seq: number, signal?: AbortSignal): Promise<number> {
+    let found = at;
+    for (let next = at; next < this.#bytes.size; next += LOOK_BYTES / 2) {
+      for (const member of await this.#look(next, signal)) {
+        if (member.seq > seq) return found;
+        found = member.at;
+      }
+    }
+    return found;
+  }
+
+  /** The members that begin in a stretch of the segment, by their first seq. One that is damaged shows no way, and is left to whoever reads on. */
   async #look(at: number, signal?: AbortSignal): Promise<{ readonly at: number; readonly seq: number }[]> {
     const splitter = new MemberSplitter();
     const { size } = this.#bytes;
     const end = Math.min(at + LOOK_BYTES, size);
     const members = splitter.push(await this.#bytes.read({ start: at, end }, signal));
-    const last = end === size ? splitter.end() : null;
+    const last = splitter.end();
     if (last) members.push(last);
     const found: { at: number; seq: number }[] = [];
     for (const member of members) {
-      const line = await decodeMember(member.bytes).then(firstLineOf, () => null);
+      const line = await firstLineOf(member.bytes);
       const place = line && placeBefore(line);
       if (place) found.push({ at: at + member.at, seq: place.seq + 1 });
     }
@@ -173,11 +186,6 @@ export class SegmentFile {
       throw new SegmentUnusable(this.#bytes.name, "a part of it does not decompress", { cause });
     }
   }
-}
-
-function firstLineOf(lines: Buffer): Buffer | null {
-  const first = linesOf(lines).next();
-  return first.done === true ? null : first.value;
 }
 
 /** What a member holds, roughly. */

@@ -35,8 +35,8 @@ export async function compressSegments(
       }
       const before: Head = end ?? (await tailOfSegments(files, segments.slice(0, i)));
       const seen = (records: number): void => {
-        throwIfAborted(signal);
         onProgress?.({ records, of });
+        throwIfAborted(signal);
       };
       seen(before.seq + 1);
       const paths = { plain: files.segment(index), compressed: files.compressed(index) };

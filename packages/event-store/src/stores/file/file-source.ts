@@ -12,7 +12,8 @@ import { firstSeq, offsetNear, seqOf } from "./locate.js";
 import type { LogFiles } from "./log-files.js";
 import { RangeWalk } from "./range-walk.js";
 import type { RunThreads, ThreadedStep } from "./run-threads.js";
-import { openSegment, segmentHolding } from "./segments.js";
+import { segmentHolding } from "./segment-holding.js";
+import { openSegment } from "./segments.js";
 import { readStoredHead } from "./stored-head.js";
 
 /** One file of the log, in order. The live file's index is the one that it will get when it is rotated. */

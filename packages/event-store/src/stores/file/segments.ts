@@ -30,22 +30,6 @@ export async function openSegment(files: LogFiles, index: number): Promise<OpenS
   );
 }
 
-/** Index of the rotated segment (of those given) that can hold record `seq`: the last that begins at or before it; null when none does. */
-export async function segmentHolding(
-  files: LogFiles,
-  segments: readonly number[],
-  seq: number,
-): Promise<number | null> {
-  let low = -1;
-  for (let high = segments.length; high - low > 1;) {
-    const middle = (low + high) >> 1;
-    const first = await firstSeqOf(files, segments[middle] ?? 0);
-    if (first !== null && first <= seq) low = middle;
-    else high = middle;
-  }
-  return segments[low] ?? null;
-}
-
 /** Seq of a segment's first record; null when there is none that can be read. */
 export async function firstSeqOf(files: LogFiles, index: number): Promise<number | null> {
   const { file, path, compressed } = await openSegment(files, index);

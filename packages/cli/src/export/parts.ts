@@ -49,7 +49,7 @@ export class PartsExport {
     });
     const found = await readManifest(folder);
     if (found === null) {
-      const leftover = (await partFiles(folder))[0];
+      const [leftover] = (await partFiles(folder)).filter((file) => !isTemporary(file));
       if (leftover !== undefined) throw noManifest(folder, leftover);
       const manifest = await newManifest(store, request);
       await writeManifest(folder, manifest);
@@ -92,7 +92,7 @@ export class PartsExport {
     return part;
   }
 
-  /** Removes part files that no manifest knows: whole ones, of a run that ended before it could say so. */
+  /** Removes what a run that was killed left: unfinished files, and whole ones of which it could not say so any more. */
   async tidy(): Promise<void> {
     const known = new Set(this.#manifest.parts.map(({ file }) => file));
     for (const file of await partFiles(this.#folder)) if (!known.has(file)) await unlink(join(this.#folder, file));
@@ -131,16 +131,20 @@ async function recordBefore(store: EventStore, from: number): Promise<Head> {
   });
 }
 
-/** Part files directly in the folder and in its partitions, as a manifest names them. */
+/** Part files directly in the folder and in its partitions, as a manifest names them; unfinished ones too. */
 async function partFiles(folder: string): Promise<string[]> {
   const names = await readdir(folder);
   const partitions = names.filter((name) => /^range=\d{10}$/.test(name));
   const inside = await Promise.all(
     partitions.map(async (partition) => (await readdir(join(folder, partition))).map((name) => `${partition}/${name}`)),
   );
-  return [...names, ...inside.flat()]
-    .filter((name) => /(^|\/)events-\d{10}-\d{10}\.(ndjson|csv|parquet)$/.test(name))
-    .sort();
+  const part = /(^|\/)\.?events-\d{10}-\d{10}\.(ndjson|csv|parquet)(\.tmp-[0-9a-f]{12})?$/;
+  return [...names, ...inside.flat()].filter((name) => part.test(name)).sort();
+}
+
+/** Written by `WholeFile`, which was never finished. */
+function isTemporary(file: string): boolean {
+  return /\.tmp-[0-9a-f]{12}$/.test(file);
 }
 
 function sameParts(a: Manifest, b: Manifest): boolean {

@@ -138,7 +138,8 @@ async function partFiles(folder: string): Promise<string[]> {
   const inside = await Promise.all(
     partitions.map(async (partition) => (await readdir(join(folder, partition))).map((name) => `${partition}/${name}`)),
   );
-  const part = /(^|\/)\.?events-\d{10}-\d{10}\.(ndjson|csv|parquet)(\.tmp-[0-9a-f]{12})?$/;
+  const part =
+    /(^|\/)(\.?events-\d{10}-\d{10}\.(ndjson|csv|parquet)(\.tmp-[0-9a-f]{12})?|\._export\.json\.tmp-[0-9a-f]{12})$/;
   return [...names, ...inside.flat()].filter((name) => part.test(name)).sort();
 }
 

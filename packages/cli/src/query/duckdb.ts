@@ -1,4 +1,10 @@
-import type { DuckDBConnection, DuckDBInstance, DuckDBResult, StatementType } from "@duckdb/node-api";
+import type {
+  DuckDBConnection,
+  DuckDBExtractedStatements,
+  DuckDBInstance,
+  DuckDBResult,
+  StatementType,
+} from "@duckdb/node-api";
 import { CliError } from "../exit.js";
 import { COLUMNS } from "../export/columns.js";
 
@@ -65,7 +71,7 @@ export class Database {
     };
     stop.addEventListener("abort", interrupt);
     try {
-      const statements = await this.#connection.extractStatements(sql);
+      const statements = await this.#extract(sql);
       if (statements.count !== 1)
         throw new CliError("INVALID_CONFIG", `one statement is taken, not ${String(statements.count)}`);
       const statement = await statements.prepare(0);
@@ -76,6 +82,16 @@ export class Database {
       throw error instanceof CliError ? error : sqlError(error, stop);
     } finally {
       stop.removeEventListener("abort", interrupt);
+    }
+  }
+
+  async #extract(sql: string): Promise<DuckDBExtractedStatements> {
+    try {
+      return await this.#connection.extractStatements(sql);
+    } catch (error) {
+      // what the package says of a text without any statement
+      const none = error instanceof Error && error.message === "Error in native callback";
+      throw none ? new CliError("INVALID_CONFIG", "one statement is taken, not 0", { cause: error }) : error;
     }
   }
 

@@ -129,7 +129,7 @@ describe("query", () => {
     ["select 'x'::int", "Could not convert"],
     ["select 1; select 2", "one statement is taken, not 2"],
     ["", "one statement is taken, not 0"],
-    ["-- nothing", "one statement is taken, not 0"],
+    ["/* nothing */", "one statement is taken, not 0"],
     ["set threads = 1", "only statements that read are taken"],
     ["create table t as from events", "only statements that read are taken"],
     ["copy events to 'OUT'", "only statements that read are taken"],

@@ -299,3 +299,81 @@ With --json: {"segments":[{"first","last","key","size","storage_class","state",
 "answer","readable_until"?}],"asked","readable"}; answer is asked, under-way,
 prolonged or none.
 `;
+
+export const EXPORT: string = `
+Events are verified as they are written: a fault ends it with exit 2, and a file or
+part that is not whole never gets its name.
+
+ndjson is {"seq","type","aggregate_id","ts","payload","meta","hash_version",
+"event_hash","prev_hash"} a line, which rynxs import takes back; --raw gives the
+stored records. csv has the same columns, payload and meta as JSON text. No number
+loses a digit. parquet has the types bigint and string, and time: ts as a timestamp
+where it can only be Unix milliseconds.
+
+A spreadsheet runs a csv field that begins with = + - or @ as a formula: give
+--guard-formulas when types or aggregate ids come from strangers.
+
+With --output DIR/ each part file holds the events of one range of seqs, and
+_export.json says which log they are of. Run it again after an interruption, or when
+the log has grown: it goes on behind the last part, and refuses another log or other
+events. Each run ends with a part of what is there, unless --full-parts.
+
+Examples:
+  rynxs export --type OrderPlaced > orders.ndjson
+  rynxs export --format csv --from 1000 --to 1999 --output events.csv
+  rynxs export --format parquet --output lake/
+  rynxs export --format parquet --output lake/ --rows-per-file 250000 --partitioned
+
+With --json, and --output FILE: {"rows","file","bytes","sha256"}; with DIR/
+{"rows","first_seq","files","head":{"seq","hash"}}.
+`;
+
+export const QUERY: string = `
+The table is events, with the columns seq, type, aggregate_id, ts, time, payload,
+meta, hash_version, event_hash and prev_hash. payload and meta are JSON text:
+payload->>'$.total' is a value in it. The SQL is DuckDB's; only statements that read
+are taken.
+
+The events that --from, --to, --aggregate and --type name are verified and written to
+temporary files first (exit 2 at a fault). To ask often, export once and give --files
+DIR: the files are checked against the export's manifest, and nothing is read twice.
+
+DuckDB is not installed with rynxs: npm install @duckdb/node-api
+
+Examples:
+  rynxs query "select type, count(*) from events group by 1 order by 2 desc"
+  rynxs query "select sum((payload->>'$.total')::decimal(18,2)) from events" --type OrderPlaced
+  rynxs query "from events select aggregate_id, max(time) group by 1" --files lake/ --format csv
+  rynxs query @report.sql --json
+
+With --json (or --format json) an array of objects, a row each; numbers keep their
+digits.
+`;
+
+export const IMPORT: string = `
+Without --map a line is an event as rynxs export --format ndjson writes it, or as
+rynxs append --stdin takes it. With --map it is any JSON object, and FILE says what
+becomes of it:
+
+  {"type": "$.eventType",
+   "aggregate_id": {"template": "order-{$.orderId}"},
+   "ts": {"path": "$.createdAt", "format": "iso8601"},
+   "payload": "$.data",
+   "meta": {"source": {"const": "legacy"}, "id": "$.id"},
+   "skip": [{"path": "$.eventType", "equals": "Heartbeat"}]}
+
+All rules are in docs/operations/import.md. Numbers keep their digits. The first bad
+line ends it, with its number and the path in it; what came before is in the log.
+
+The log remembers, under --name, how far an import got. Run the same command again
+after an interruption, a fault or when the file has grown: every line becomes an event
+once, also when the process was killed. A changed beginning or map is refused.
+
+Examples:
+  rynxs import legacy.ndjson --map legacy-map.json --dry-run
+  rynxs import legacy.ndjson --map legacy-map.json
+  zcat events.ndjson.gz | rynxs import - --name events-2024 --batch 500
+
+With --json: {"imported","skipped","lines","already","first_seq","last_seq",
+"head":{"seq","hash"}}; with --dry-run {"events","skipped","lines","first":[…]}.
+`;

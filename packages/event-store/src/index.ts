@@ -20,6 +20,7 @@ export {
   type StoredRecord,
 } from "./core/event.js";
 export { parseEventText } from "./core/event-text.js";
+export { recordTexts, type RecordTexts } from "./core/record-texts.js";
 export { canonicalizeText } from "./core/json/canonical-text.js";
 export { JsonText } from "./core/json/json-text.js";
 export type * from "./objects/port.js";

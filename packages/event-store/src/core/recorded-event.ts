@@ -62,7 +62,8 @@ function isAscii(text: string, bytes: Buffer, start: number, end: number): boole
   return true;
 }
 
-function string({ bytes, escapes }: RecordView, start: number, end: number): string {
+/** A JSON string in [start, end), its quotes included. */
+export function string({ bytes, escapes }: RecordView, start: number, end: number): string {
   return escapes ? (JSON.parse(decodeUtf8(bytes, start, end)) as string) : decodeUtf8(bytes, start + 1, end - 1);
 }
 

@@ -40,7 +40,11 @@ export async function compact(flags: CompactFlags, context: Context): Promise<vo
   });
 }
 
-async function compactOnce(store: EventStore, { index }: CompactFlags, { interrupts }: Context): Promise<CompactionReport> {
+async function compactOnce(
+  store: EventStore,
+  { index }: CompactFlags,
+  { interrupts }: Context,
+): Promise<CompactionReport> {
   const progress = await startProgress("compacting");
   try {
     return await store.compact({

@@ -8,7 +8,7 @@ import { EMPTY, factsOf, vanished, type LogOnObjects } from "./log-on-objects.js
 import { listSegments, SegmentCatalog } from "./segments/catalog.js";
 import { recordInSegments } from "./segments/segment-record.js";
 
-export { EMPTY, factsOf, vanished, type LogOnObjects } from "./log-on-objects.js";
+export { EMPTY, factsOf, type LogOnObjects } from "./log-on-objects.js";
 
 /** The stored head, when there is one that can be read. */
 export async function readHead(log: LogOnObjects, signal?: AbortSignal): Promise<Head | null> {

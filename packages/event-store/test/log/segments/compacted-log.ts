@@ -27,7 +27,7 @@ export function bucketOf(records: readonly StoredRecord[], perObject = 1000, mod
   return bucket;
 }
 
-export function eventKeys(bucket: ObjectMap): string[] {
+export function eventKeys(bucket: ObjectMap): readonly string[] {
   return bucket.keys("events/0");
 }
 

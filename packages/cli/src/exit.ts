@@ -88,7 +88,8 @@ export interface Failure {
 export function describe(error: unknown): Failure {
   if (error instanceof CliError || isStoreError(error)) {
     const { code, message, facts } = error;
-    const hint = code === "COMMIT_UNKNOWN" ? COMMIT_UNKNOWN_HINT : error.hint;
+    // a command that knows better has put its own hint into its error
+    const hint = code === "COMMIT_UNKNOWN" && !(error instanceof CliError) ? COMMIT_UNKNOWN_HINT : error.hint;
     const done = error instanceof CliError ? error.done : {};
     return { code, message, facts: inOrder(facts), hint, done, exitCode: exitCodeOf(code) };
   }
@@ -118,6 +119,11 @@ const COMMIT_UNKNOWN_HINT =
 /** Judged by its shape: loading the library for a usage error would cost more than all the rest of the command. */
 function isStoreError(error: unknown): error is EventStoreError {
   return error instanceof Error && "code" in error && "facts" in error && "action" in error;
+}
+
+/** An event cannot be written, wherever it would stand. */
+export function isRefusal(error: unknown): boolean {
+  return isStoreError(error) && (error.code === "INVALID_EVENT" || error.code === "TOO_LARGE");
 }
 
 const VERDICTS: ReadonlySet<string> = new Set([

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { EXIT } from "./exit.js";
 
 /** How long an append under way may still take after Ctrl-C, and the whole command after it was broken off, in milliseconds. */
@@ -37,14 +38,5 @@ export function listenForInterrupts(): Interrupts {
 
 /** Waits `ms` milliseconds, or less when `signal` is aborted. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
-  });
+  await wait(ms, undefined, { signal }).catch(() => undefined);
 }

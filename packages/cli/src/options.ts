@@ -1,4 +1,4 @@
-import type { EventStore, Head } from "@rynxs/event-store";
+import type { BucketLog, EventStore, Head } from "@rynxs/event-store";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import type { Output } from "./output.js";
@@ -24,6 +24,12 @@ export async function openStore(
 ): Promise<EventStore> {
   const { openEventStore } = await import("@rynxs/event-store/open");
   return await openEventStore(process.env, { ...storeFlags(flags), ...options, onWarning: output.warn });
+}
+
+/** The log that the flags and the environment name, for what is about its bucket. */
+export async function bucketLog(flags: StoreFlags): Promise<BucketLog> {
+  const { storeConfig } = await import("@rynxs/event-store/open");
+  return storeConfig(process.env, storeFlags(flags));
 }
 
 /** Only the flags that were given: the library tells an absent option from an undefined one. */

@@ -1,10 +1,16 @@
-import { Command, Option } from "commander";
+import { Argument, Command, Option } from "commander";
+import type { AggregatesFlags } from "./commands/aggregates.js";
 import type { AppendFlags } from "./commands/append.js";
 import type { CompactFlags } from "./commands/compact.js";
 import type { CopyFlags } from "./commands/copy.js";
+import type { ExportFlags } from "./commands/export.js";
 import type { HeadFlags } from "./commands/head.js";
+import type { LifecycleAction, LifecycleFlags } from "./commands/lifecycle.js";
 import type { PruneFlags } from "./commands/prune.js";
+import type { ImportFlags } from "./commands/import.js";
+import type { QueryFlags } from "./commands/query.js";
 import type { ReadFlags } from "./commands/read.js";
+import type { RestoreFlags } from "./commands/restore.js";
 import type { ReplayFlags } from "./commands/replay.js";
 import type { SnapshotFlags } from "./commands/snapshot.js";
 import type { VerifyFlags } from "./commands/verify.js";
@@ -23,6 +29,9 @@ import {
   parseVersion,
 } from "./options.js";
 import { version } from "./version.js";
+
+/** A part is read and written as one; more rows than that are no help to anybody. */
+const MAX_ROWS_PER_FILE = 100_000_000;
 
 /** The whole surface: names, options, help. What a command does is loaded when it runs. */
 export function buildProgram(
@@ -68,8 +77,26 @@ export function buildProgram(
     .option("--limit <n>", "at most so many", parseCount(Number.MAX_SAFE_INTEGER))
     .option("--follow", "go on with new events until Ctrl-C")
     .option("--interval <seconds>", "with --follow: how often to look", parseSeconds, 1)
+    .addOption(
+      new Option("--position <name>", "with --follow: remember what was printed, and go on behind it").conflicts(
+        "anchor",
+      ),
+    )
+    .addOption(
+      new Option("--verify <what>", "with --aggregate or --type: each record alone, or the whole chain")
+        .choices(["record", "chain"])
+        .default("record"),
+    )
     .addOption(anchorOption())
     .action((flags: ReadFlags) => run(async (context) => (await import("./commands/read.js")).read(flags, context)));
+
+  define(program, "aggregates", "list the aggregates, with how many events each has", help.AGGREGATES)
+    .option("--after <id>", "only ids behind this one")
+    .option("--prefix <text>", "only ids that begin so")
+    .option("--limit <n>", "at most so many", parseCount(Number.MAX_SAFE_INTEGER))
+    .action((flags: AggregatesFlags) =>
+      run(async (context) => (await import("./commands/aggregates.js")).aggregates(flags, context)),
+    );
 
   define(program, "verify", "check every record; exit 2 when something is wrong", help.VERIFY)
     .option("--from <seq>", "begin here", parseSeq)
@@ -113,6 +140,7 @@ export function buildProgram(
   );
 
   define(program, "compact", "make compressed segments of long runs of events", help.COMPACT)
+    .option("--no-index", "segments only, no index by aggregate and type")
     .option("--watch", "keep at it until Ctrl-C")
     .option("--interval <seconds>", "with --watch: how often to look", parseSeconds, 60)
     .action((flags: CompactFlags) =>
@@ -134,9 +162,86 @@ export function buildProgram(
     .option("--to-endpoint <url>", "of TO")
     .option("--to-region <name>", "of TO")
     .option("--batch <n>", "records in one write (1 to 1000; default 1 on S3, 1000 for a file)", parseCount(1000))
+    .option("--segments", "to an empty place in a bucket: all but the last events as compressed segments")
     .option("--json", "print JSON")
     .action((from: string, to: string, flags: CopyFlags) =>
       run(async (context) => (await import("./commands/copy.js")).copy(from, to, flags, context)),
+    );
+
+  define(program, "lifecycle", "show or set the bucket's rules for the log's segments and snapshots", help.LIFECYCLE)
+    .addArgument(new Argument("<action>", "what to do").choices(["show", "apply", "remove"]))
+    .option("--class <name>", "with apply: storage class that segments move to")
+    .option("--days <n>", "with --class: so many days after they were written", parseCount(36_500))
+    .option("--expire-snapshots <days>", "with apply: delete snapshots this old", parseCount(36_500))
+    .option("--yes", "do it; else only say what would change")
+    .action((action: LifecycleAction, flags: LifecycleFlags) =>
+      run(async (context) => (await import("./commands/lifecycle.js")).lifecycle(action, flags, context)),
+    );
+
+  define(program, "restore", "have archived segments restored, so that they can be read", help.RESTORE)
+    .option("--from <seq>", "first seq", parseSeq)
+    .option("--to <seq>", "last seq", parseSeq)
+    .option("--days <n>", "how long the copies are kept", parseCount(3650), 7)
+    .addOption(new Option("--tier <tier>", "how fast").choices(["Standard", "Bulk", "Expedited"]).default("Standard"))
+    .option("--wait", "until all can be read")
+    .option("--interval <seconds>", "with --wait: how often to look", parseSeconds, 60)
+    .action((flags: RestoreFlags) =>
+      run(async (context) => (await import("./commands/restore.js")).restore(flags, context)),
+    );
+
+  define(program, "export", "write events as NDJSON, CSV or Parquet", help.EXPORT)
+    .addOption(
+      new Option("--format <name>", "default: as the output's name says, else ndjson").choices([
+        "ndjson",
+        "csv",
+        "parquet",
+      ]),
+    )
+    .option("--from <seq>", "first seq", parseSeq)
+    .option("--to <seq>", "last seq", parseSeq)
+    .option("--aggregate <id>", "only this aggregate's")
+    .option("--type <type>", "only of this type")
+    .option("--output <path>", "a file, or with a slash at its end a folder of part files (default: standard output)")
+    .option(
+      "--rows-per-file <n>",
+      "into a folder: a part for each so many seqs (default 1000000)",
+      parseCount(MAX_ROWS_PER_FILE),
+    )
+    .option("--partitioned", "into a folder: each part in a folder range=SEQ, for partition projection")
+    .option("--full-parts", "into a folder: leave the end of the log until a part is full")
+    .option("--raw", "ndjson: the stored records, byte for byte")
+    .option("--guard-formulas", "csv: put an apostrophe before what a spreadsheet would run as a formula")
+    .action((flags: ExportFlags) =>
+      run(async (context) => (await import("./commands/export.js")).exportEvents(flags, context)),
+    );
+
+  define(program, "query", "ask the events in SQL (needs the package @duckdb/node-api)", help.QUERY)
+    .argument("<sql>", "one statement over the table events; - or @FILE: from standard input or a file")
+    .option("--from <seq>", "first seq", parseSeq)
+    .option("--to <seq>", "last seq", parseSeq)
+    .option("--aggregate <id>", "only this aggregate's")
+    .option("--type <type>", "only of this type")
+    .addOption(
+      new Option("--format <name>", "default: table, or json with --json").choices(["table", "csv", "json", "ndjson"]),
+    )
+    .option("--files <dir>", "a folder that rynxs export --format parquet wrote, instead of a log")
+    .action((sql: string, flags: QueryFlags) =>
+      run(async (context) => (await import("./commands/query.js")).query(sql, flags, context)),
+    );
+
+  define(program, "import", "append the events that another system exported, once each", help.IMPORT)
+    .argument("<file>", "NDJSON; - is standard input")
+    .addOption(new Option("--format <name>", "of the input").choices(["ndjson"]).default("ndjson"))
+    .option(
+      "--map <file>",
+      "JSON that says how a line becomes an event (default: lines are events as rynxs exports them)",
+    )
+    .option("--name <name>", "under which the log remembers how far the import got (default: the file's name)")
+    .option("--batch <n>", "events in one write (1 to 1000; default 1 on S3, 1000 for a file)", parseCount(1000))
+    .option("--dry-run", "append nothing: show the first events and count all")
+    .option("--show <n>", "with --dry-run: so many events (default 5)", parseCount(1_000_000))
+    .action((file: string, flags: ImportFlags) =>
+      run(async (context) => (await import("./commands/import.js")).importEvents(file, flags, context)),
     );
 
   command(program, "demo", "show it at work, in a temporary directory", "").action(() =>

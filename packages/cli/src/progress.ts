@@ -7,10 +7,10 @@ export interface Progress {
 const SILENT: Progress = { update: () => undefined, stop: () => undefined };
 
 /** A line on standard error that follows the work; silent unless that is a terminal. Without `total`, a running count. */
-export async function startProgress(verb: string, total?: number): Promise<Progress> {
+export async function startProgress(verb: string, total?: number, noun = "events"): Promise<Progress> {
   if (!process.stderr.isTTY) return SILENT;
   const { SingleBar } = await import("cli-progress");
-  const tail = "{value}{of} events · {duration_formatted}";
+  const tail = `{value}{of} ${noun} · {duration_formatted}`;
   const bar = new SingleBar({
     format: total === undefined ? `${verb}  ${tail}` : `${verb}  [{bar}] {percentage}%  ${tail}`,
     stream: process.stderr,

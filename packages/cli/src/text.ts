@@ -50,9 +50,14 @@ export function pad(text: string, columns: number, align: "left" | "right" = "le
 const YEAR_2000 = 946_684_800_000;
 const YEAR_2100 = 4_102_444_800_000;
 
-/** A timestamp as an ISO date when it can only be Unix milliseconds, else its digits: the unit is the application's. */
+/** Whether a timestamp can only be Unix milliseconds: the unit is the application's. */
+export function isUnixMs(ts: number | bigint): boolean {
+  return ts >= YEAR_2000 && ts < YEAR_2100;
+}
+
+/** A timestamp as an ISO date when it can only be Unix milliseconds, else its digits. */
 export function showTime(ts: number | bigint): string {
-  return typeof ts === "number" && ts >= YEAR_2000 && ts < YEAR_2100 ? new Date(ts).toISOString() : String(ts);
+  return isUnixMs(ts) ? new Date(Number(ts)).toISOString() : String(ts);
 }
 
 /** A JSON value as compact text, BigInts as digits. */

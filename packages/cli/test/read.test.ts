@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { appendFile, copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -205,5 +206,87 @@ describe("read --follow", () => {
     const { code, stderr } = await child.ended;
     expect(code).toBe(2);
     expect(stderr).toMatch(/^error CHAIN_BROKEN: /);
+  });
+});
+
+describe("read --follow --position", () => {
+  const seqs = (stdout: string): number[] =>
+    stdout
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => (JSON.parse(line) as { event: { seq: number } }).event.seq);
+
+  it("goes on behind what was printed, filtered or not, also after it was killed", async () => {
+    const log = newLog(folder);
+    const args = ["read", ...log.store, "--follow", "--interval", "0.05", "--json", "--position", "mailer"];
+    await json(["append", ...log.store, "--stdin"], { input: events(3) });
+    const first = start([...args, "--from", "1"]);
+    await first.said('"seq":2');
+    await json(["append", ...log.store, "--stdin"], { input: events(2) });
+    await first.said('"seq":4');
+    first.kill("SIGINT");
+    const ended = await first.ended;
+    expect([ended.code, ended.stderr, seqs(ended.stdout)]).toEqual([0, "", [1, 2, 3, 4]]);
+
+    // --from counted for the first run only.
+    const filtered = start([...args, "--from", "0", "--type", "None"]);
+    await json(["append", ...log.store, "--stdin"], { input: events(2) });
+    const file = `${log.path}.derived/_positions/mailer.json`;
+    const position = async (): Promise<number> => (JSON.parse(await readFile(file, "utf8")) as { seq: number }).seq;
+    while ((await position()) < 6) await new Promise((resolve) => setTimeout(resolve, 10));
+    filtered.kill("SIGKILL");
+    expect((await filtered.ended).stdout).toBe("");
+
+    await json(["append", ...log.store, "--stdin"], { input: events(3) });
+    const limited = await rynxs([...args, "--limit", "2"]);
+    expect([limited.code, seqs(limited.stdout)]).toEqual([0, [7, 8]]);
+    const rest = await rynxs([...args, "--to", "9"]);
+    expect([rest.code, seqs(rest.stdout)]).toEqual([0, [9]]);
+  });
+
+  it("stops one of two under the same name", async () => {
+    const log = newLog(folder);
+    const args = ["read", ...log.store, "--follow", "--interval", "0.05", "--json", "--position", "p"];
+    await json(["append", ...log.store, "--stdin"], { input: events(1) });
+    const one = start(args);
+    await one.said('"seq":0');
+    const file = `${log.path}.derived/_positions/p.json`;
+    while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 10));
+    const other = start(args);
+    for (let n = 1; n < 4; n++) {
+      await json(["append", ...log.store, "--stdin"], { input: events(1) });
+      await Promise.race([other.said(`"seq":${String(n)}`), one.ended, other.ended]);
+    }
+    const loser = await Promise.race([one.ended, other.ended]);
+    expect(loser.code).toBe(1);
+    expect(loser.stdout).toMatch(/"error":\{"code":"POSITION_TAKEN"/);
+    one.kill("SIGINT");
+    other.kill("SIGINT");
+    const codes = [(await one.ended).code, (await other.ended).code];
+    expect(codes.toSorted()).toEqual([0, 1]);
+  });
+
+  it("does not remember what its reader did not take", async () => {
+    const log = newLog(folder);
+    await json(["append", ...log.store, "--stdin", "--batch", "1000"], { input: events(20_000) });
+    const args = ["read", ...log.store, "--follow", "--interval", "0.05", "--json", "--position", "p"];
+    const child = start(args);
+    child.stdout.once("data", () => child.stdout.destroy());
+    expect((await child.ended).code).toBe(0);
+    const again = await rynxs([...args, "--limit", "1"]);
+    const [next = 0] = seqs(again.stdout);
+    expect(next).toBeLessThan(20_000);
+  });
+
+  it("refuses names and combinations that make no sense", async () => {
+    for (const args of [
+      ["--position", "p"],
+      ["--follow", "--position", "a/b"],
+      ["--follow", "--position", ""],
+    ]) {
+      const { code, stderr } = await rynxs(["read", ...store, ...args]);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^error INVALID_CONFIG: /);
+    }
   });
 });

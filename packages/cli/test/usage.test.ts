@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { rynxs, temporaryFolder } from "./rynxs.js";
 
-const COMMANDS = ["append", "read", "verify", "head", "doctor", "copy", "demo"];
+const COMMANDS = ["append", "read", "aggregates", "verify", "head", "doctor", "copy", "demo"];
 
 describe("rynxs", () => {
   it("prints its version, and loads neither the library nor an HTTP client for it", async () => {

@@ -20,6 +20,7 @@ export {
   type StoredRecord,
 } from "./core/event.js";
 export { parseEventText } from "./core/event-text.js";
+export { recordTexts, type RecordTexts } from "./core/record-texts.js";
 export { canonicalizeText } from "./core/json/canonical-text.js";
 export { JsonText } from "./core/json/json-text.js";
 export type * from "./objects/port.js";
@@ -34,6 +35,22 @@ export type { StoredSnapshot } from "./stores/projection/snapshot-shelf.js";
 export { deleteSnapshots, listSnapshots, type ListedSnapshot } from "./stores/projection/snapshots.js";
 export { canonicalState } from "./stores/projection/state.js";
 export { S3EventStore, type ObjectLogOptions, type S3EventStoreOptions } from "./stores/s3-event-store.js";
+export { consume, type ConsumeOptions } from "./stores/subscription/consume.js";
+export type * from "./stores/subscription/port.js";
+export { positionsOf } from "./stores/subscription/positions.js";
 export { systemRuntime, type Runtime } from "./system/runtime.js";
 export type { OnWarning, StoreWarning } from "./system/warning.js";
 export { examine } from "./stores/doctor.js";
+export {
+  archiveOf,
+  type ArchiveRange,
+  type LogArchive,
+  type RestoreOptions,
+  type SegmentRestore,
+  type SegmentState,
+  type WaitOptions,
+} from "./stores/archive.js";
+export { lifecycleOf, type LifecycleView, type LogLifecycle, type RuleView } from "./stores/lifecycle.js";
+export { SEGMENT_CLASSES, type LifecyclePolicy } from "./stores/lifecycle-policy.js";
+export type { BucketLog } from "./stores/bucket-upkeep.js";
+export { RESTORE_TIERS, type ArchiveState, type RestoreAnswer, type RestoreTier } from "./objects/archive.js";

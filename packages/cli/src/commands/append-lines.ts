@@ -1,7 +1,8 @@
 import type { Committed, EventStore, NewEvent } from "@rynxs/event-store";
 import { EventStoreError, InvalidEventError, parseEventText } from "@rynxs/event-store";
 import type { Context } from "../context.js";
-import { CliError, conflict, describe, extend } from "../exit.js";
+import { CliError, conflict, describe, extend, isRefusal } from "../exit.js";
+import { standardInput } from "../input.js";
 import { decodeUtf8, isBlank, splitLines } from "../lines.js";
 import { showHead } from "../options.js";
 import { startProgress } from "../progress.js";
@@ -49,19 +50,6 @@ export async function appendLines(
   }
   if (interrupts.stop.aborted) throw batch.interruption();
   await output.result(batch.summary(), batch.done());
-}
-
-async function* standardInput(stop: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
-  // ends the wait for input that may never come
-  const end = (): void => void process.stdin.destroy();
-  stop.addEventListener("abort", end);
-  try {
-    for await (const chunk of process.stdin as AsyncIterable<Buffer>) yield chunk;
-  } catch (error) {
-    if (!stop.aborted) throw error;
-  } finally {
-    stop.removeEventListener("abort", end);
-  }
 }
 
 function parseLine(line: Buffer): NewEvent | EventStoreError {
@@ -184,9 +172,4 @@ class Batch {
       done: this.done(),
     });
   }
-}
-
-/** The event itself cannot be written, wherever it would stand. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof EventStoreError && (error.code === "INVALID_EVENT" || error.code === "TOO_LARGE");
 }

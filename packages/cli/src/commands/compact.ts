@@ -8,6 +8,8 @@ import { startProgress } from "../progress.js";
 import { count } from "../text.js";
 
 export interface CompactFlags extends StoreFlags {
+  /** Make the index by aggregate and type too. */
+  readonly index: boolean;
   readonly watch?: true;
   /** Seconds between two runs. */
   readonly interval: number;
@@ -17,13 +19,13 @@ export async function compact(flags: CompactFlags, context: Context): Promise<vo
   const { output, interrupts } = context;
   await withStore(openStore(flags, output, { readOnly: true }), async (store) => {
     if (!flags.watch) {
-      await report(await compactOnce(store, context), context);
+      await report(await compactOnce(store, flags, context), context);
       return;
     }
     let troubled = false;
     while (!interrupts.stop.aborted) {
       try {
-        const done = await compactOnce(store, context);
+        const done = await compactOnce(store, flags, context);
         troubled = false;
         if (done.written + done.merged > 0) await report(done, context);
       } catch (error) {
@@ -38,10 +40,11 @@ export async function compact(flags: CompactFlags, context: Context): Promise<vo
   });
 }
 
-async function compactOnce(store: EventStore, { interrupts }: Context): Promise<CompactionReport> {
+async function compactOnce(store: EventStore, { index }: CompactFlags, { interrupts }: Context): Promise<CompactionReport> {
   const progress = await startProgress("compacting");
   try {
     return await store.compact({
+      index,
       signal: interrupts.stop,
       onProgress: ({ records }) => {
         progress.update(records);

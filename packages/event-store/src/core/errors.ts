@@ -88,6 +88,8 @@ export interface ErrorFacts {
   /** JSON path of an offending value, as in `$.payload.items[3]`. */
   readonly path?: string;
   readonly hash?: string;
+  /** Storage class of an object that is archived. */
+  readonly storageClass?: string;
 }
 
 export interface ErrorDetails {

@@ -64,6 +64,11 @@ export type RecordedEvent<E extends EventMap = AnyEvents> = {
     readonly hashVersion: HashVersion;
     readonly eventHash: string;
     readonly prevHash: string;
+    /**
+     * Position within its aggregate, from 1, whatever other filters leave out. Only of reads with `aggregateId`, and only where it is
+     * known without reading what lies before `fromSeq`: from seq 0 always, from a later one where an index covers all before it.
+     */
+    readonly aggregateVersion?: number;
   };
 }[keyof E & string];
 
@@ -84,6 +89,10 @@ export interface Head {
 
 /** What a verified read starts from: nothing (the genesis), or a record whose hash the first record must link to. */
 export interface Anchor extends Head {
-  /** `genesis`: seq −1. `record`: the record before `fromSeq`, its own hash checked, what lies before it not. `caller`: given. */
-  readonly source: "genesis" | "record" | "caller";
+  /**
+   * `genesis`: seq −1. `record`: the record before `fromSeq`, its own hash checked, what lies before it not. `caller`: given. `index`: what
+   * the read gives up to this record was found through the index, each record checked against its own hash, but not its link to
+   * the one before; what lies behind is a verified chain.
+   */
+  readonly source: "genesis" | "record" | "caller" | "index";
 }

@@ -28,6 +28,8 @@ export class RecordView implements RecordFields {
   readonly typeEnd: number;
   readonly longIntegers: boolean;
   readonly escapes: boolean;
+  /** Its position within its aggregate, from 1, where the read that found it knows. */
+  aggregateVersion: number | undefined = undefined;
   readonly #stored: Buffer | null;
 
   /** `fields`, moved by `shift` bytes, in `bytes`. `stored`: the line as it is stored, when it is spelled otherwise. */

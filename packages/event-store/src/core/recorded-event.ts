@@ -24,6 +24,7 @@ export class EventParser<E extends EventMap> {
       hashVersion: view.hashVersion,
       eventHash: view.eventHash,
       prevHash: view.prevHash,
+      ...(view.aggregateVersion !== undefined && { aggregateVersion: view.aggregateVersion }),
     };
     // What a log holds is its writers' affair; the type parameter states what the reader trusts them to have written.
     return event as RecordedEvent<E>;
@@ -61,7 +62,8 @@ function isAscii(text: string, bytes: Buffer, start: number, end: number): boole
   return true;
 }
 
-function string({ bytes, escapes }: RecordView, start: number, end: number): string {
+/** A JSON string in [start, end), its quotes included. */
+export function string({ bytes, escapes }: RecordView, start: number, end: number): string {
   return escapes ? (JSON.parse(decodeUtf8(bytes, start, end)) as string) : decodeUtf8(bytes, start + 1, end - 1);
 }
 

@@ -8,23 +8,12 @@ import type { AppendJob, AppendOutcome } from "./append-job.js";
 import { AppendQueue } from "./append-queue.js";
 import { objectBody, walkObject } from "./event-object.js";
 import type { HeadKeeper } from "./head-keeper.js";
-import { PUT_ID, proveBackend } from "./proof.js";
-import { advanceTail, factsOf, findTail, recordAt, vanished, type LogOnObjects } from "./tail.js";
+import { outcomeOfExpired, putAttempt, type Attempt, type Fate } from "./object-put.js";
+import { proveBackend } from "./proof.js";
+import { advanceTail, factsOf, findTail, type LogOnObjects } from "./tail.js";
 import { walkObjects } from "./reader.js";
 import { RecentAggregates } from "./recent-aggregates.js";
 import { abortedError, Turns } from "./turns.js";
-
-/** One object on its way, byte for byte and with one id, however often it is put. */
-interface Attempt {
-  readonly key: string;
-  readonly keySeq: number;
-  readonly body: Buffer;
-  readonly putId: string;
-  readonly before: Head;
-  readonly end: Head;
-  /** It is not sent any more after that, by the clock of the backend's fence. */
-  readonly notAfter: number | undefined;
-}
 
 /** The log's last record, as this process saw it. */
 interface SeenTail {
@@ -32,8 +21,6 @@ interface SeenTail {
   /** It was the last one later than this reading of the fence's clock. */
   readonly at: number;
 }
-
-type Fate = { readonly stored: true } | { readonly stored: false; readonly winner: Buffer };
 
 /** What was the log's last record so long ago may have been pruned with all that came behind it: it must be looked for anew. */
 const TAIL_TRUE_MS = 3_600_000;
@@ -271,59 +258,21 @@ export class Appender {
     return { key, keySeq, body, putId: this.#runtime.id(), before: tail, end: group.end, notAfter };
   }
 
-  /**
-   * Puts the very same bytes until it is known whether they were stored. `expired`: nothing was, and the tail has to be looked for anew.
-   * @throws CommitUnknownError; BackendError when certainly nothing was stored
-   */
   async #put(attempt: Attempt, until: number, signal?: AbortSignal): Promise<Fate | "expired"> {
-    let uncertain = this.#open === attempt;
-    /** A definite refusal of one try says nothing about an earlier one that got no answer. */
-    const fail = (cause: unknown): never => {
-      if (!uncertain) throw cause;
-      this.#open = attempt;
-      throw new CommitUnknownError(attempt.end.seq, attempt.end.hash, {
-        facts: factsOf(this.#log, attempt.key),
-        cause,
-      });
-    };
-    for (let tries = 0; ; tries++) {
-      const answer = await this.#putOnce(attempt, signal).catch(fail);
-      if (answer.outcome === "stored") return { stored: true };
-      if (answer.outcome === "exists") {
-        // Even a first 412 may be our own: the request can have been delivered twice. Only the put-id tells.
-        uncertain = true;
-        const found = await this.#log.objects.get(attempt.key, { signal }).catch(fail);
-        if (found?.metadata[PUT_ID] === attempt.putId) return { stored: true };
-        if (found) return { stored: false, winner: found.body };
-      } else {
-        uncertain ||= answer.sent;
-        if (answer.expired) {
-          if (uncertain) fail(answer.cause);
-          return "expired";
-        }
-      }
-      const unanswered = answer.outcome === "unknown" ? answer : null;
-      const pause = Math.max(unanswered?.retryAfterMs ?? 0, backOff(this.#runtime, tries, 50, 2000));
-      if (signal?.aborted) fail(uncertain ? signal.reason : abortedError(signal));
-      if (this.#runtime.elapsed() + pause > until)
-        fail(unanswered?.cause ?? vanished(this.#log, attempt.key, attempt.keySeq));
-      await this.#runtime.sleep(pause, signal);
+    const uncertain = this.#open === attempt;
+    try {
+      return await putAttempt(this.#log, this.#runtime, attempt, { uncertain, until, signal });
+    } catch (error) {
+      if (error instanceof CommitUnknownError) this.#open = attempt;
+      throw error;
     }
-  }
-
-  #putOnce(attempt: Attempt, signal?: AbortSignal): ReturnType<LogOnObjects["objects"]["putIfAbsent"]> {
-    return this.#log.objects.putIfAbsent(attempt.key, attempt.body, {
-      metadata: { [PUT_ID]: attempt.putId },
-      notAfter: attempt.notAfter,
-      signal,
-    });
   }
 
   async #settle(until: number, signal?: AbortSignal): Promise<{ committed: boolean; end: Head } | null> {
     const attempt = this.#open;
     if (attempt === null) return null;
     if (attempt.notAfter !== undefined && this.#now() > attempt.notAfter) {
-      const committed = await this.#outcomeOf(attempt, signal);
+      const committed = await outcomeOfExpired(this.#log, attempt, signal);
       this.#open = null;
       this.#tail = null;
       return { committed, end: attempt.end };
@@ -336,21 +285,6 @@ export class Appender {
     if (fate.stored) this.#committed(attempt.end, at);
     else this.#stepTo(attempt, fate.winner, at);
     return { committed: fate.stored, end: attempt.end };
-  }
-
-  /**
-   * What became of a put that may not be repeated any more: its key, whoever had it, may have been pruned by now. What the log holds in
-   * its place tells, once no late put can be stored. @throws CommitUnknownError
-   */
-  async #outcomeOf(attempt: Attempt, signal?: AbortSignal): Promise<boolean> {
-    const { end, notAfter = 0 } = attempt;
-    const facts = factsOf(this.#log, attempt.key);
-    const late = notAfter + (this.#log.objects.fence?.lateMs ?? 0);
-    if (this.#now() <= late)
-      throw new CommitUnknownError(end.seq, end.hash, { facts, cause: new Error("a late put may still be stored") });
-    const object = await this.#log.objects.get(attempt.key, { signal });
-    if (object) return object.metadata[PUT_ID] === attempt.putId;
-    return (await recordAt(this.#log, end.seq, signal))?.eventHash === end.hash;
   }
 
   #committed(end: Head, at: number): void {

@@ -4,6 +4,12 @@ import { MAX_SEQ } from "../core/event.js";
 const EVENT_NAME = /^[0-9]{10}\.json$/;
 const SNAPSHOT_NAME = /^([A-Za-z0-9._-]{1,100})\/([1-9][0-9]{0,15})\/([0-9]{10})\.json$/;
 const SEGMENT_NAME = /^([0-9]{10})-([0-9]{10})\.jsonl\.gz$/;
+const INDEX_NAME = /^([0-9]{10})-([0-9]{10})\.idx$/;
+
+/** `runs`: the records of a segment, sorted by aggregate. `directories`: which runs hold an aggregate. */
+export type IndexKind = "runs" | "directories";
+
+const POSITION_NAME = /^[A-Za-z0-9._-]{1,200}$/;
 
 /** Inclusive. */
 export interface SeqRange {
@@ -86,6 +92,16 @@ export class LogKeys {
     return `${this.root}_index/`;
   }
 
+  /** The durable position of the consumers of one name. @throws ConfigError when the name is not usable as one */
+  position(name: string): string {
+    if (!POSITION_NAME.test(name)) {
+      throw new ConfigError(`${JSON.stringify(name)} cannot be the name of a position`, {
+        hint: "a name is 1 to 200 of the characters A-Z a-z 0-9 . _ -",
+      });
+    }
+    return `${this.root}_positions/${name}.json`;
+  }
+
   /** What the keys of all snapshots begin with. */
   get snapshots(): string {
     return `${this.root}_snapshots/`;
@@ -106,6 +122,27 @@ export class LogKeys {
     if (!key.startsWith(this.snapshots)) return null;
     const [, name, version, seq] = SNAPSHOT_NAME.exec(key.slice(this.snapshots.length)) ?? [];
     return name === undefined ? null : { name, version: Number(version), seq: Number(seq) };
+  }
+
+  /** What the keys of all index files of a kind begin with. */
+  indexPrefix(kind: IndexKind): string {
+    return `${this.index}${kind}/`;
+  }
+
+  /** The index file of a kind on the records `first` … `last`. */
+  indexFile(kind: IndexKind, { first, last }: SeqRange): string {
+    return `${this.indexPrefix(kind)}${digits(first)}-${digits(last)}.idx`;
+  }
+
+  /** What LIST starts after to see the index files that begin at `seq` or later. */
+  beforeIndex(kind: IndexKind, seq: number): string {
+    return this.indexPrefix(kind) + digits(seq);
+  }
+
+  /** The range that the key of an index file names; null for every other key. */
+  indexRangeOf(kind: IndexKind, key: string): SeqRange | null {
+    const prefix = this.indexPrefix(kind);
+    return key.startsWith(prefix) ? rangeOf(INDEX_NAME, key.slice(prefix.length)) : null;
   }
 
   /** What LIST starts after to see every event key beyond `seq`; −1 sees all. */

@@ -8,7 +8,8 @@ import { factsOf, type LogOnObjects } from "./log-on-objects.js";
 import { stepOf, walkEventObjects } from "./object-walk.js";
 import type { SegmentCatalog, SegmentEntry } from "./segments/catalog.js";
 import { compactable } from "./segments/layout.js";
-import { SegmentFile, SegmentUnusable } from "./segments/segment-file.js";
+import { SegmentUnusable } from "./segments/segment-file.js";
+import { segmentObject } from "./segments/segment-object.js";
 import type { WalkRange, WalkStep } from "./walk.js";
 
 /** Fewer records than that are not worth a look for segments, as long as their event objects are there. */
@@ -123,11 +124,11 @@ export class LogWalk {
     const toSeq = Math.min(this.#range.toSeq, segment.last);
     const { signal } = this.#range;
     try {
-      for await (const block of new SegmentFile(objects, segment).blocks({ fromSeq: next, toSeq, signal })) {
+      for await (const block of segmentObject(objects, segment).blocks({ fromSeq: next, toSeq, signal })) {
         yield* stepOf(this.#chain, this.#walkBlock(segment, block, toSeq));
         if (this.#chain.head.seq >= toSeq) break;
       }
-      if (this.#chain.head.seq < toSeq) throw new SegmentUnusable(segment, "it ends before its last record");
+      if (this.#chain.head.seq < toSeq) throw new SegmentUnusable(segment.key, "it ends before its last record");
     } catch (error) {
       await this.#leave(segment, error);
     }
@@ -150,7 +151,7 @@ export class LogWalk {
       await this.#catalog.refresh();
       return;
     }
-    const fault = error instanceof SegmentUnusable ? this.#unreadable(error) : error;
+    const fault = error instanceof SegmentUnusable ? this.#unreadable(segment, error) : error;
     const itsOwn =
       fault instanceof VerificationError || (fault instanceof EventStoreError && fault.code === "ARCHIVED");
     if (!itsOwn) throw error;
@@ -160,9 +161,8 @@ export class LogWalk {
     this.#log.onWarning?.({ code: "SEGMENT_UNUSABLE", message: `${why}; its records are read from elsewhere` });
   }
 
-  #unreadable(error: SegmentUnusable): VerificationError {
+  #unreadable({ key }: SegmentEntry, error: SegmentUnusable): VerificationError {
     const seq = this.#chain.head.seq + 1;
-    const { key } = error.segment;
     const at = { seq, expected: "a segment of records", actual: error.message };
     return new VerificationError("MALFORMED", at, `record ${String(seq)} is in no readable object: ${error.message}`, {
       facts: factsOf(this.#log, key),

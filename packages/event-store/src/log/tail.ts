@@ -5,7 +5,7 @@ import type { RecordView } from "../core/record-view.js";
 import { lastRecordOf, recordAlone } from "./event-object.js";
 import { lastEventAfter, lastEventUpTo } from "./listing.js";
 import { EMPTY, factsOf, vanished, type LogOnObjects } from "./log-on-objects.js";
-import { SegmentCatalog } from "./segments/catalog.js";
+import { listSegments, SegmentCatalog } from "./segments/catalog.js";
 import { recordInSegments } from "./segments/segment-record.js";
 
 export { EMPTY, factsOf, vanished, type LogOnObjects } from "./log-on-objects.js";
@@ -39,7 +39,7 @@ export async function findTail(log: LogOnObjects, signal?: AbortSignal): Promise
 /** The tail when `known` is a record of the log (or EMPTY): one LIST when nothing was appended since. */
 export async function advanceTail(log: LogOnObjects, known: Head, signal?: AbortSignal): Promise<Head> {
   const last = await lastEventAfter(log.objects, log.keys, known.seq, signal);
-  if (last === null) return known;
+  if (last === null) return known.seq < 0 ? lastInSegments(log, signal) : known;
   const key = log.keys.event(last);
   const object = await log.objects.get(key, { signal });
   if (object === null) throw vanished(log, key, last);
@@ -71,6 +71,16 @@ export async function recordAt(log: LogOnObjects, seq: number, signal?: AbortSig
 /** Record `seq` where only a segment holds it: its event object was pruned. */
 function compactedRecord(log: LogOnObjects, seq: number, signal?: AbortSignal): Promise<RecordView | null> {
   return recordInSegments(log, new SegmentCatalog(log.objects, log.keys, signal), seq, signal);
+}
+
+/** The end of a log that has no event object, but segments: one that was copied so far. */
+async function lastInSegments(log: LogOnObjects, signal?: AbortSignal): Promise<Head> {
+  let end: number | null = null;
+  for await (const page of listSegments(log.objects, log.keys, 0, signal)) end = page.at(-1)?.last ?? end;
+  if (end === null) return EMPTY;
+  const record = await compactedRecord(log, end, signal);
+  if (record !== null) return headOf(record);
+  throw vanished(log, log.keys.segments, end);
 }
 
 function headOf(record: RecordView | null): Head {

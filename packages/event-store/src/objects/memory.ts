@@ -1,4 +1,4 @@
-import { EventStoreError } from "../core/errors.js";
+import { BackendError, EventStoreError } from "../core/errors.js";
 import {
   abortedPut,
   checkGet,
@@ -9,7 +9,7 @@ import {
   expiredPut,
   throwIfAborted,
 } from "./check.js";
-import { ObjectMap } from "./object-map.js";
+import { isArchived, ObjectMap } from "./object-map.js";
 import type {
   GetOptions,
   ListOptions,
@@ -84,6 +84,12 @@ export class MemoryObjects implements ObjectStore {
     throwIfAborted(options.signal, "GET");
     const held = this.bucket.get(key);
     if (held === undefined) return null;
+    if (isArchived(held, this.fence.now())) {
+      const { storageClass } = held;
+      throw new BackendError("ARCHIVED", `GET ${key}: the object is archived in ${storageClass}`, {
+        facts: { operation: "GET", key, storageClass },
+      });
+    }
     const { start, end } = options.range ?? { start: 0, end: held.body.length };
     const body = Buffer.from(held.body.subarray(start, end));
     return { body, etag: held.etag, metadata: { ...held.metadata }, contentType: held.contentType };

@@ -13,7 +13,12 @@ export interface HeldObject {
   readonly modifiedAt: number;
   /** As S3 names it. */
   readonly storageClass: string;
+  /** Of an archived object: a copy is being made, or can be read until then (Unix milliseconds). */
+  readonly restore?: "ongoing" | number | undefined;
 }
+
+/** What changes of an object without its being written. */
+export type HeldFacts = Partial<Pick<HeldObject, "modifiedAt" | "storageClass" | "restore">>;
 
 export interface HeldOptions {
   readonly metadata?: Readonly<Record<string, string>> | undefined;
@@ -26,6 +31,13 @@ export interface HeldOptions {
 export interface KeyPage {
   readonly keys: readonly string[];
   readonly truncated: boolean;
+}
+
+const ARCHIVES: ReadonlySet<string> = new Set(["GLACIER", "DEEP_ARCHIVE"]);
+
+/** Whether it cannot be read as it is: S3 wants it restored first. */
+export function isArchived({ storageClass, restore }: HeldObject, now: number): boolean {
+  return ARCHIVES.has(storageClass) && (typeof restore !== "number" || restore <= now);
 }
 
 export function md5Etag(body: Uint8Array): string {
@@ -65,7 +77,7 @@ export class ObjectMap {
   }
 
   /** Changes what only time, or the server, changes of an object. @throws Error when there is none */
-  change(key: string, facts: { readonly modifiedAt?: number; readonly storageClass?: string }): HeldObject {
+  change(key: string, facts: HeldFacts): HeldObject {
     const held = this.#objects.get(key);
     if (held === undefined) throw new Error(`there is no object ${key}`);
     const changed = Object.freeze({ ...held, ...facts });

@@ -17,10 +17,13 @@ import { EventParser } from "../core/recorded-event.js";
 import type { AppendJob, AppendOutcome, ExpectedVersion, LogWriter } from "../log/append-job.js";
 import type { Upkeep } from "../log/upkeep.js";
 import type { Runtime } from "../system/runtime.js";
+import { listAggregates } from "./list-aggregates.js";
 import { AggregateVersions } from "./aggregate-versions.js";
 import { Backlog } from "./backlog.js";
 import { oneByOne } from "./one-by-one.js";
 import type {
+  AggregatesOptions,
+  AggregatesPage,
   AppendOptions,
   AppendResult,
   BatchResult,
@@ -41,6 +44,9 @@ import type {
 } from "./port.js";
 import { checkSeq, readVerified, verifyLog } from "./reading.js";
 import type { RecordSource } from "./record-source.js";
+import { ring } from "./subscription/bell.js";
+import type { SubscribeOptions, Subscription } from "./subscription/port.js";
+import { LogSubscription } from "./subscription/subscription.js";
 
 export interface EventLogParts {
   readonly location: string;
@@ -62,6 +68,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
   readonly #hashVersion: HashVersion;
   readonly #runtime: Runtime;
   readonly #backlog = new Backlog();
+  readonly #closing = new AbortController();
   readonly #versions: AggregateVersions;
   #closed = false;
 
@@ -121,11 +128,26 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     return { seq: last.seq, hash: last.eventHash };
   }
 
+  async importSegment(records: readonly StoredRecord[], options: WriteOptions = {}): Promise<Head> {
+    this.#checkOpen();
+    if (!isArray(records) || records.length === 0) throw new ConfigError("a segment is an array of records");
+    return this.#upkeep.importSegment(verifiedViews(records), options.signal);
+  }
+
   read<T extends keyof E & string = keyof E & string>(
     options: ReadOptions<T> = {},
   ): AsyncIterableIterator<RecordedEvent<Pick<E, T>>, undefined> {
     const parser = new EventParser<Pick<E, T>>();
-    return oneByOne(this.#records(options), (record) => parser.parse(record));
+    return oneByOne(this.#records(options, true), (record) => parser.parse(record));
+  }
+
+  subscribe<T extends keyof E & string = keyof E & string>(
+    options: SubscribeOptions<T> = {},
+  ): Subscription<Pick<E, T>> {
+    this.#checkOpen();
+    const { derived: place } = this;
+    const log = { source: this.#source, logHead: () => this.#writer.head(), place, runtime: this.#runtime };
+    return new LogSubscription<Pick<E, T>>(log, options, this.#closing.signal);
   }
 
   readRecords(options: ReadOptions = {}): AsyncIterableIterator<StoredRecord, undefined> {
@@ -137,8 +159,12 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     }));
   }
 
-  #records(options: ReadOptions): AsyncIterable<readonly RecordView[]> {
-    return readVerified(this.#source, () => this.#writer.head(), options);
+  #records(options: ReadOptions, versions = false): AsyncIterable<readonly RecordView[]> {
+    return readVerified(this.#source, () => this.#writer.head(), options, versions);
+  }
+
+  aggregates(options: AggregatesOptions = {}): Promise<AggregatesPage> {
+    return listAggregates(this.#source, () => this.#writer.head(), options);
   }
 
   head(): Promise<Head> {
@@ -181,6 +207,7 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#closing.abort();
     await this.#writer.close();
     await this.derived.objects.close();
   }
@@ -242,7 +269,10 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
       } finally {
         this.#backlog.hold(bytes);
       }
-      return await this.#writer.append(job);
+      const outcome = await this.#writer.append(job);
+      const last = "records" in outcome ? outcome.records.at(-1) : undefined;
+      if (last) ring(this.derived, last.seq);
+      return outcome;
     } finally {
       this.#backlog.leave(count, bytes);
     }
@@ -255,14 +285,17 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
 
 /** The records of a piece of another log, verified among themselves. A line with a newline would be two lines here. */
 function verifiedPiece(records: readonly StoredRecord[]): StoredRecord[] {
+  return verifiedViews(records).map(({ seq, eventHash, prevHash, line }) => ({ seq, eventHash, prevHash, line }));
+}
+
+function verifiedViews(records: readonly StoredRecord[]): RecordView[] {
   let chain: ChainWalk | null = null;
   return records.map(({ line }) => {
     if (line.includes(0x0a))
       throw new EventStoreError("INVALID_EVENT", "a record holds a newline: one record is one line");
     // A line that says nothing of its place is left for the walk to judge.
     chain ??= new ChainWalk(placeBefore(line) ?? undefined);
-    const { seq, eventHash, prevHash } = chain.accept(line);
-    return { seq, eventHash, prevHash, line };
+    return chain.accept(line);
   });
 }
 

@@ -2,6 +2,7 @@ import type { Anchor, AnyEvents, EventMap, Head, NewEvent, RecordedEvent, Stored
 import type { VerificationError } from "../core/errors.js";
 import type { CompactionReport, CompactOptions, PruneOptions, PruneReport } from "../log/upkeep.js";
 import type { ObjectStore } from "../objects/port.js";
+import type { SubscribeOptions, Subscription } from "./subscription/port.js";
 
 export type { CompactionReport, CompactOptions, PruneOptions, PruneReport, UpkeepProgress } from "../log/upkeep.js";
 
@@ -43,6 +44,12 @@ export interface EventStore<E extends EventMap = AnyEvents> {
   importRecords(records: readonly StoredRecord[], options?: WriteOptions): Promise<Head>;
 
   /**
+   * As `importRecords`, but as a segment, for a bucket log that has no event objects yet (`rynxs copy --segments`): 1, 10, 100, 1000 or
+   * 10,000 records, from a multiple of their number on. Leave at least the last 10,000 records of a log to `importRecords`.
+   */
+  importSegment(records: readonly StoredRecord[], options?: WriteOptions): Promise<Head>;
+
+  /**
    * The records in order of seq, each verified before it is handed out; throws the VerificationError at the first fault.
    * A read that meets the log's end also fails, after its last record, when the stored head shows that there was more.
    */
@@ -50,8 +57,20 @@ export interface EventStore<E extends EventMap = AnyEvents> {
     options?: ReadOptions<T>,
   ): AsyncIterable<RecordedEvent<Pick<E, T>>>;
 
+  /**
+   * As `read`, and then goes on with new events as they are appended, by this process or any other. It waits out UNAVAILABLE; whatever
+   * else `read` fails with ends it.
+   */
+  subscribe<T extends keyof E & string = keyof E & string>(options?: SubscribeOptions<T>): Subscription<Pick<E, T>>;
+
   /** As `read`, with the stored bytes instead of parsed events. */
   readRecords(options?: ReadOptions): AsyncIterable<StoredRecord>;
+
+  /**
+   * The aggregates of the log, in order of their ids (by code points), a page at a time. Where the log has an index, a page costs a few requests
+   * and the records behind what is indexed; else the whole log is read for each page. @throws ConfigError; VerificationError; BackendError
+   */
+  aggregates(options?: AggregatesOptions): Promise<AggregatesPage>;
 
   /** Head of the log now: last seq and event_hash, −1 and 64 zeros when empty. Always asks the backend. */
   head(): Promise<Head>;
@@ -88,7 +107,7 @@ export interface EventStore<E extends EventMap = AnyEvents> {
    */
   prune(options?: PruneOptions): Promise<PruneReport>;
 
-  /** Ends queued appends, writes the head, frees connections and locks. Appends after it, and those that wait for a place, throw CLOSED. */
+  /** Ends queued appends and subscriptions, writes the head, frees connections and locks. Appends after it, and those that wait for a place, throw CLOSED. */
   close(): Promise<void>;
 }
 
@@ -168,8 +187,37 @@ export interface ReadOptions<T extends string = string> extends RangeOptions {
   readonly toSeq?: number | undefined;
   readonly aggregateId?: string | undefined;
   readonly type?: T | undefined;
+  /**
+   * With `aggregateId` or `type`, what is checked of a record: `record` (default): where the log has an index that fits it, the record's own
+   * hash and place alone, so that nothing else need be read; `chain`: its link too, and those of all before it, from `fromSeq` on.
+   */
+  readonly verify?: "record" | "chain" | undefined;
   /** Told once, before the first record, what the verification starts from. */
   readonly onAnchor?: ((anchor: Anchor) => void) | undefined;
+}
+
+export interface AggregatesOptions {
+  /** Only ids behind this one: `next` of the page before. */
+  readonly after?: string | undefined;
+  /** Only ids that begin so. */
+  readonly prefix?: string | undefined;
+  /** 1 … 10,000, default 1000. */
+  readonly limit?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface AggregatesPage {
+  readonly aggregates: readonly AggregateSummary[];
+  /** What to give as `after` for the next page; null when there is none. */
+  readonly next: string | null;
+}
+
+export interface AggregateSummary {
+  readonly aggregateId: string;
+  /** Its events, at least one. */
+  readonly count: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
 }
 
 export interface VerifyOptions extends RangeOptions {

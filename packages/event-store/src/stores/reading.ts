@@ -6,29 +6,66 @@ import { quote } from "../core/json/strings.js";
 import type { RecordFields } from "../core/record-scan.js";
 import type { RecordView } from "../core/record-view.js";
 import type { RangeOptions, ReadOptions, VerifyOptions, VerifyReport } from "./port.js";
+import { readIndexed } from "./read-indexed.js";
 import type { RecordSource } from "./record-source.js";
+import { VersionCounter } from "./version-counter.js";
 
-/**
- * The verified records of a read that pass its filters, some at a time. A read that meets the log's end fails, after its last
- * record, when the stored head shows that there was more. @throws VerificationError
- */
+/** The verified records of a read that pass its filters, some at a time. `versions` as in `walkVerified`. @throws VerificationError */
 export async function* readVerified(
   source: RecordSource,
   logHead: () => Promise<Head>,
   options: ReadOptions,
+  versions = false,
 ): AsyncGenerator<readonly RecordView[]> {
+  for await (const { records } of walkVerified(source, logHead, options, versions))
+    if (records.length > 0) yield records;
+}
+
+/** Some records of a read. */
+export interface ReadStep {
+  /** Those that pass the filters. */
+  readonly records: readonly RecordView[];
+  /** The last record that was verified so far, and how far the log is known to reach. */
+  readonly head: Head;
+  readonly knownEnd: number;
+}
+
+/**
+ * The steps of a read, whether any record of them passes its filters or not. A read that meets the log's end fails, after its last
+ * record, when the stored head shows that there was more. `versions`: number the records of an aggregate, where that costs no walk.
+ * @throws VerificationError
+ */
+export async function* walkVerified(
+  source: RecordSource,
+  logHead: () => Promise<Head>,
+  options: ReadOptions,
+  versions = false,
+): AsyncGenerator<ReadStep> {
   const range = checkRange(options);
-  const matches = filter(options);
+  checkVerify(options.verify);
+  const { ofAggregate, ofType } = filters(options);
   const { toSeq = MAX_SEQ, signal } = options;
   const watch = new HeadWatch(await source.storedHead(signal));
-  const wanted = matches && ((record: RecordFields): boolean => watch.awaits(record.seq) || matches(record));
-  let end: Head | null = null;
+  const { likelyEnd = -1 } = watch.hint;
+  const counter = ofAggregate && versions ? new VersionCounter(range.fromSeq === 0) : null;
+  // An aggregate's records of other types count.
+  const passes = (record: RecordFields): boolean =>
+    ofAggregate?.(record) !== false && (counter !== null || ofType?.(record) !== false);
+  const filtered = ofAggregate !== undefined || ofType !== undefined;
+  const wanted = filtered ? (record: RecordFields) => watch.awaits(record.seq) || passes(record) : undefined;
   const onAnchor = (anchor: Anchor): void => options.onAnchor?.(anchor);
-  for await (const { records, head } of source.walk({ ...range, toSeq, signal, onAnchor, wanted, ...watch.hint })) {
+  const indexed = wanted && (await readIndexed(source, options, { ...range, toSeq, wanted, counter, ...watch.hint }));
+  // This one, the log was asked for.
+  if (indexed) watch.see(indexed.covered);
+  const steps = indexed?.steps ?? source.walk({ ...range, toSeq, signal, onAnchor, wanted, ...watch.hint });
+  let end: Head | null = null;
+  for await (const { records, head } of steps) {
     end = head;
     for (const record of records) if (watch.awaits(record.seq)) watch.see(headOf(record));
-    const found = matches ? records.filter(matches) : records;
-    if (found.length > 0) yield found;
+    const found = filtered ? records.filter(passes) : records;
+    if (counter) for (const record of found) counter.count(record);
+    const asked = counter && ofType ? found.filter(ofType) : found;
+    yield { records: asked, head, knownEnd: Math.max(likelyEnd, head.seq) };
   }
   // A read that stopped where it was told to says nothing of the end; every other one has met it.
   if ((end ?? before(range)).seq >= toSeq) return;
@@ -156,14 +193,23 @@ function before(range: { readonly fromSeq: number; readonly anchor?: Head }): He
   return range.anchor ?? { seq: range.fromSeq - 1, hash: GENESIS_HASH };
 }
 
-/** Compares canonical bytes: nothing is parsed for a record that is not wanted. Undefined when all are. */
-function filter({ aggregateId, type }: ReadOptions): ((record: RecordFields) => boolean) | undefined {
+type Filter = (record: RecordFields) => boolean;
+
+/** Passes the records that a read is for; undefined when those are all. */
+export function recordFilter(options: ReadOptions): Filter | undefined {
+  const { ofAggregate, ofType } = filters(options);
+  if (!ofAggregate || !ofType) return ofAggregate ?? ofType;
+  return (record) => ofAggregate(record) && ofType(record);
+}
+
+/** Compares canonical bytes: nothing is parsed for a record that is not wanted. Undefined where all are. */
+function filters({ aggregateId, type }: ReadOptions): { ofAggregate: Filter | undefined; ofType: Filter | undefined } {
   const id = aggregateId === undefined ? null : Buffer.from(quote(aggregateId));
   const name = type === undefined ? null : Buffer.from(quote(type));
-  if (!id && !name) return undefined;
-  return (record) =>
-    (!id || stands(id, record.bytes, record.aggregateIdStart, record.aggregateIdEnd)) &&
-    (!name || stands(name, record.bytes, record.typeStart, record.typeEnd));
+  return {
+    ofAggregate: id ? (record) => stands(id, record.bytes, record.aggregateIdStart, record.aggregateIdEnd) : undefined,
+    ofType: name ? (record) => stands(name, record.bytes, record.typeStart, record.typeEnd) : undefined,
+  };
 }
 
 /** From the end: names of one kind differ there. */
@@ -190,11 +236,21 @@ function checkRange(options: RangeOptions & { readonly toSeq?: number | undefine
   return anchor && anchor.seq >= 0 ? { fromSeq, anchor } : { fromSeq };
 }
 
+/** Where a range begins. @throws ConfigError when it is no range */
+export function firstSeqOf(options: RangeOptions): number {
+  return checkRange(options).fromSeq;
+}
+
 export function checkSeq(name: string, seq: number): void {
   if (Number.isInteger(seq) && seq >= 0 && seq <= MAX_SEQ) return;
   throw new ConfigError(`${name} must be a seq, not ${String(seq)}`, {
     hint: `a seq is an integer from 0 to ${String(MAX_SEQ)}`,
   });
+}
+
+function checkVerify(verify: unknown): void {
+  if (verify === undefined || verify === "record" || verify === "chain") return;
+  throw new ConfigError(`verify must be "record" or "chain"`);
 }
 
 function checkWorkers(workers: number | undefined): void {

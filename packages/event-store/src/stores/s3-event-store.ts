@@ -1,9 +1,12 @@
 import { ConfigError } from "../core/errors.js";
 import type { AnyEvents, EventMap, HashVersion, Head } from "../core/event.js";
+import type { RecordView } from "../core/record-view.js";
 import { Appender } from "../log/appender.js";
 import { HeadKeeper } from "../log/head-keeper.js";
+import { LogIndex } from "../log/index/coverage.js";
 import { LogKeys } from "../log/keys.js";
 import { ObjectLogWriter } from "../log/object-log.js";
+import { ObjectWatch } from "../log/object-watch.js";
 import { walkObjects, type WalkRange, type WalkStep } from "../log/reader.js";
 import { readHead, recordAt, type LogOnObjects } from "../log/tail.js";
 import type { CompactionReport, CompactOptions, PruneOptions, PruneReport, Upkeep } from "../log/upkeep.js";
@@ -71,7 +74,7 @@ export const S3EventStore = {
     return new EventLog<E>({
       location: "bucket" in options ? `s3://${options.bucket}/${keys.root}` : `${objects.identity}/${keys.root}`,
       derived: { objects, root: keys.root },
-      source: new ObjectSource(log),
+      source: new ObjectSource(log, onWarning),
       writer: new ObjectLogWriter(log, appender, keeper),
       upkeep: new ObjectUpkeep(log, runtime),
       hashVersion: options.hashVersion ?? 1,
@@ -99,10 +102,12 @@ async function checkBucket(log: LogOnObjects): Promise<void> {
 }
 
 class ObjectSource implements RecordSource {
+  readonly index: LogIndex;
   readonly #log: LogOnObjects;
 
-  constructor(log: LogOnObjects) {
+  constructor(log: LogOnObjects, onWarning: OnWarning) {
     this.#log = log;
+    this.index = new LogIndex(log, { hashOf: (seq, signal) => this.hashOf(seq, signal), onWarning });
   }
 
   storedHead(signal?: AbortSignal): Promise<Head | null> {
@@ -115,6 +120,10 @@ class ObjectSource implements RecordSource {
 
   async hashOf(seq: number, signal?: AbortSignal): Promise<string | null> {
     return (await recordAt(this.#log, seq, signal))?.eventHash ?? null;
+  }
+
+  watch(): ObjectWatch {
+    return new ObjectWatch(this.#log);
   }
 }
 
@@ -131,6 +140,11 @@ class ObjectUpkeep implements Upkeep {
   async compact(options: CompactOptions): Promise<CompactionReport> {
     const { Compactor } = await import("../log/compaction/compactor.js");
     return new Compactor(this.#log, this.#runtime, options).run();
+  }
+
+  async importSegment(records: readonly RecordView[], signal?: AbortSignal): Promise<Head> {
+    const { importSegment } = await import("../log/compaction/import-segment.js");
+    return importSegment(this.#log, this.#runtime, records, signal);
   }
 
   async prune(options: PruneOptions): Promise<PruneReport> {

@@ -1,6 +1,8 @@
 import { CommitUnknownError, EventStoreError } from "../core/errors.js";
 import type { AnyEvents, Head, NewEvent, RecordedEvent, StoredRecord } from "../core/event.js";
 import type {
+  AggregatesOptions,
+  AggregatesPage,
   AppendOptions,
   AppendResult,
   BatchResult,
@@ -18,9 +20,10 @@ import type {
   VerifyReport,
   WriteOptions,
 } from "../stores/port.js";
+import type { SubscribeOptions, Subscription } from "../stores/subscription/port.js";
 import type { AppendInvocation, History } from "./history.js";
 
-/** The store with all its appends, reads and looks at the head written down in `history`. Imports are not. */
+/** The store with all its appends, reads and looks at the head written down in `history`. Imports and subscriptions are not. */
 export function recorded(store: EventStore, history: History): EventStore {
   return new RecordedStore(store, history);
 }
@@ -68,12 +71,24 @@ class RecordedStore implements EventStore {
     return this.#store.importRecords(records, options);
   }
 
+  importSegment(records: readonly StoredRecord[], options?: WriteOptions): Promise<Head> {
+    return this.#store.importSegment(records, options);
+  }
+
   read<T extends string = string>(options: ReadOptions<T> = {}): AsyncIterable<RecordedEvent<Pick<AnyEvents, T>>> {
     return this.#seen(this.#store.read(options), options);
   }
 
   readRecords(options: ReadOptions = {}): AsyncIterable<StoredRecord> {
     return this.#seen(this.#store.readRecords(options), options);
+  }
+
+  subscribe<T extends string = string>(options?: SubscribeOptions<T>): Subscription<Pick<AnyEvents, T>> {
+    return this.#store.subscribe(options);
+  }
+
+  aggregates(options?: AggregatesOptions): Promise<AggregatesPage> {
+    return this.#store.aggregates(options);
   }
 
   async head(): Promise<Head> {

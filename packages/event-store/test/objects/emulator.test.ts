@@ -48,6 +48,62 @@ describe("objects", () => {
     expect(await send({ method: "HEAD", path: "/events/a" })).toMatchObject({ status: 404, body: "" });
   });
 
+  it("have a storage class, and cannot be read in an archive until they are restored", async () => {
+    await put("a", "old", { "x-amz-storage-class": "GLACIER" });
+    await put("b", "new");
+    const restore = (key: string, body = "<RestoreRequest><Days>2</Days></RestoreRequest>"): Promise<RawAnswer> =>
+      send({ method: "POST", path: `/events/${key}`, query: "restore=", body });
+    const head = async (key: string): Promise<unknown[]> => {
+      const { status, headers } = await send({ method: "HEAD", path: `/events/${key}` });
+      return [status, headers["x-amz-storage-class"], headers["x-amz-restore"]];
+    };
+    expect(await head("b")).toEqual([200, undefined, undefined]);
+    expect(await head("a")).toEqual([200, "GLACIER", undefined]);
+    expect(said(await send({ path: "/events/a" }))).toEqual([403, "InvalidObjectState"]);
+    expect(said(await restore("b"))).toEqual([403, "InvalidObjectState"]);
+    expect(said(await restore("c"))).toEqual([404, "NoSuchKey"]);
+    expect(said(await restore("a", "<RestoreRequest/>"))).toEqual([400, "MalformedXML"]);
+    expect(said(await restore("a"))).toEqual([202, undefined]);
+    expect(said(await restore("a"))).toEqual([409, "RestoreAlreadyInProgress"]);
+    expect(await head("a")).toEqual([200, "GLACIER", 'ongoing-request="true"']);
+    expect(said(await send({ path: "/events/a" }))).toEqual([403, "InvalidObjectState"]);
+    expect(emulator.completeRestores("events")).toBe(1);
+    expect(await head("a")).toEqual([200, "GLACIER", expect.stringMatching(/^ongoing-request="false", expiry-date="/)]);
+    expect((await send({ path: "/events/a" })).body).toBe("old");
+    expect(said(await restore("a"))).toEqual([200, undefined]);
+    expect((await send({ path: "/events", query: "list-type=2" })).body).toMatch(
+      /<StorageClass>GLACIER<.*<StorageClass>STANDARD</,
+    );
+  });
+
+  it("have lifecycle rules, which need a digest and must be whole", async () => {
+    const rules = (method: string, body = "", headers: Record<string, string> = {}): Promise<RawAnswer> =>
+      send({ method, path: "/events", query: "lifecycle=", body, headers });
+    const md5 = (body: string): Record<string, string> => ({
+      "content-md5": createHash("md5").update(body).digest("base64"),
+    });
+    const rule = (id: string, days: number): string =>
+      `<Rule><ID>${id}</ID><Filter/><Status>Enabled</Status><Transition><Days>${String(days)}</Days><StorageClass>STANDARD_IA</StorageClass></Transition></Rule>`;
+    const set = (inner: string): Promise<RawAnswer> => {
+      const body = `<LifecycleConfiguration>${inner}</LifecycleConfiguration>`;
+      return rules("PUT", body, md5(body));
+    };
+    expect(said(await rules("GET"))).toEqual([404, "NoSuchLifecycleConfiguration"]);
+    expect(said(await rules("PUT", "<x/>"))).toEqual([400, "InvalidRequest"]);
+    expect(said(await set(""))).toEqual([400, "MalformedXML"]);
+    expect(said(await set("<Rule><ID>a</ID></Rule>"))).toEqual([400, "MalformedXML"]);
+    expect(said(await set(rule("a", 29)))).toEqual([400, "InvalidArgument"]);
+    expect(said(await set(rule("a", 30) + rule("a", 31)))).toEqual([400, "InvalidArgument"]);
+    expect(said(await set(rule("a", 30)))).toEqual([200, undefined]);
+    expect(await rules("GET")).toMatchObject({
+      status: 200,
+      body: `<LifecycleConfiguration>${rule("a", 30)}</LifecycleConfiguration>`,
+      headers: { "x-amz-transition-default-minimum-object-size": "all_storage_classes_128K" },
+    });
+    expect(said(await rules("DELETE"))).toEqual([204, undefined]);
+    expect(said(await rules("GET"))).toEqual([404, "NoSuchLifecycleConfiguration"]);
+  });
+
   it("are written under conditions", async () => {
     const etag = String((await put("a", "one", { "if-none-match": "*" })).headers["etag"]);
     expect(said(await put("a", "two", { "if-none-match": "*" }))).toEqual([412, "PreconditionFailed"]);

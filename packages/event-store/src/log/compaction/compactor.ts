@@ -1,8 +1,12 @@
 import { EventStoreError } from "../../core/errors.js";
-import type { Head } from "../../core/event.js";
+import { MAX_SEQ, type Head } from "../../core/event.js";
+import type { RecordView } from "../../core/record-view.js";
 import type { Runtime } from "../../system/runtime.js";
 import type { SeqRange } from "../keys.js";
 import { EMPTY, vanished, type LogOnObjects } from "../log-on-objects.js";
+import type { SegmentRecords } from "../index/build-run.js";
+import { ensureIndex } from "../index/ensure-index.js";
+import { listIndex, longest } from "../index/list-index.js";
 import { walkObjects } from "../reader.js";
 import { listSegments } from "../segments/catalog.js";
 import {
@@ -15,7 +19,7 @@ import {
   TOP_LEVEL,
   widest,
 } from "../segments/layout.js";
-import { BadSegment } from "../segments/segment-proof.js";
+import { BadSegment, recordsOf, type ProvenSegment } from "../segments/segment-proof.js";
 import { findTail, recordAt } from "../tail.js";
 import type { CompactionReport, CompactOptions } from "../upkeep.js";
 import { joinSegments, SegmentBuilder, type BuiltSegment } from "./segment-builder.js";
@@ -37,6 +41,11 @@ export class Compactor {
   #known: Known[] = [];
   /** Built, and not written yet: the beginning of a top run that may be written at once. */
   #held: BuiltSegment[] = [];
+  readonly #runtime: Runtime;
+  readonly #indexes: boolean;
+  /** First seqs of segments that were found damaged, and of those whose index is complete. */
+  readonly #damaged = new Set<number>();
+  readonly #indexed = new Set<number>();
   #written = 0;
   #merged = 0;
 
@@ -44,6 +53,8 @@ export class Compactor {
     this.#log = log;
     this.#store = new SegmentStore(log, runtime);
     this.#options = options;
+    this.#runtime = runtime;
+    this.#indexes = options.index ?? true;
   }
 
   /** @throws VerificationError when the log is not good, or a segment contradicts it; BackendError; EventStoreError ABORTED */
@@ -61,6 +72,7 @@ export class Compactor {
       if (next - 1 === top.last) await this.#merge(top);
     }
     await this.#flush();
+    if (this.#indexes) await this.#mendIndex();
     onProgress?.({ records: of, of });
     return { written: this.#written, merged: this.#merged, records: of, head };
   }
@@ -111,6 +123,7 @@ export class Compactor {
 
   async #write(segment: BuiltSegment): Promise<void> {
     if ((await this.#store.write(segment, this.#options.signal)) === "written") this.#written++;
+    await this.#index({ ...segment, records: () => portions(segment.records) });
     this.#known.push({ first: segment.first, last: segment.last, size: segment.body.length });
   }
 
@@ -124,50 +137,71 @@ export class Compactor {
     if (!whole && there.reduce((sum, { size }) => sum + size, 0) > MAX_STORED_BYTES) return;
     await this.#flush();
     const before = await this.#recordBefore(top.first);
-    if (!(whole ? await this.#isGood(top, before) : await this.#join(top, there, before))) return;
+    const proven = whole ? await this.#readable(top, before) : await this.#join(top, there, before);
+    if (proven === null) return;
+    await this.#index({ ...proven, records: () => recordsOf(proven) });
     for (const part of there) await this.#store.remove(part, signal);
+    this.#known = this.#known.filter((known) => !there.includes(known));
+    if (!whole) this.#known.push({ ...top, size: proven.body.length });
     this.#merged += there.length;
   }
 
-  /** Whether a segment of the top run stands in for its parts now. */
-  async #join(top: SeqRange, parts: readonly Known[], before: Head): Promise<boolean> {
+  /** Segments that have no index run: from before there was an index, or from a run that was interrupted. */
+  async #mendIndex(): Promise<void> {
     const { signal } = this.#options;
+    const runs = await listIndex(this.#log, "runs", { first: 0, last: MAX_SEQ }, signal);
+    for (const segment of longest(this.#known)) {
+      throwIfAborted(signal);
+      if (runs.some((run) => isSame(run, segment)) || this.#indexed.has(segment.first)) continue;
+      const proven = await this.#readable(segment, await this.#recordBefore(segment.first));
+      if (proven) await this.#index({ ...proven, records: () => recordsOf(proven) });
+    }
+  }
+
+  async #index(segment: SegmentRecords): Promise<void> {
+    if (!this.#indexes) return;
+    const { onWarning } = this.#log;
+    await ensureIndex(this.#log, [segment], { onWarning, runtime: this.#runtime, signal: this.#options.signal });
+    this.#indexed.add(segment.first);
+  }
+
+  /** The segment of a top run that stands in for its parts now; null when it does not, or somebody else was faster. */
+  async #join(top: SeqRange, parts: readonly Known[], before: Head): Promise<ProvenSegment | null> {
     const bodies: Buffer[] = [];
     let end = before;
     for (const part of parts) {
-      const proven = await this.#proved(part, end);
-      // Somebody else was faster.
-      if (proven === null) return false;
+      const proven = (await this.#readable(part, end)) ?? (await this.#anew(part, end));
+      if (proven === null) return null;
       bodies.push(proven.body);
       end = proven.end;
     }
-    const outcome = await this.#store.write({ ...top, before, body: Buffer.concat(bodies) }, signal);
+    const segment = { ...top, before, end, body: Buffer.concat(bodies) };
+    const outcome = await this.#store.write(segment, this.#options.signal);
     if (outcome === "written") this.#written++;
-    return outcome !== "gone";
+    return outcome === "gone" ? null : segment;
   }
 
-  /** A part, read in full; made anew from the log when it is damaged. */
-  async #proved(part: Known, before: Head): Promise<{ readonly body: Buffer; readonly end: Head } | null> {
-    const { signal } = this.#options;
-    try {
-      return await this.#store.read(part, before, signal);
-    } catch (error) {
-      if (!(error instanceof BadSegment)) throw error;
-      this.#warn(part, error.message);
-      await this.#store.remove(part, signal);
-      await this.#build(part);
-      await this.#flush();
-      return this.#store.read(part, before, signal);
-    }
+  /** A damaged part, made anew from the log. */
+  async #anew(part: Known, before: Head): Promise<ProvenSegment | null> {
+    if (!this.#damaged.delete(part.first)) return null;
+    await this.#store.remove(part, this.#options.signal);
+    await this.#build(part);
+    await this.#flush();
+    return this.#readable(part, before);
   }
 
-  async #isGood(segment: SeqRange, before: Head): Promise<boolean> {
+  /** A segment, read in full; null, and said, when it cannot be, or is not good. */
+  async #readable(segment: SeqRange, before: Head): Promise<ProvenSegment | null> {
     try {
-      return (await this.#store.read(segment, before, this.#options.signal)) !== null;
+      return await this.#store.read(segment, before, this.#options.signal);
     } catch (error) {
-      if (!(error instanceof BadSegment)) throw error;
-      this.#warn(segment, error.message);
-      return false;
+      const archived = error instanceof EventStoreError && error.code === "ARCHIVED";
+      if (!archived && !(error instanceof BadSegment)) throw error;
+      if (!archived) this.#damaged.add(segment.first);
+      const key = this.#log.keys.segment(segment.first, segment.last);
+      const message = `the segment ${key} cannot be used: ${error.message}`;
+      this.#log.onWarning?.({ code: "SEGMENT_UNUSABLE", message });
+      return null;
     }
   }
 
@@ -176,11 +210,6 @@ export class Compactor {
     const record = await recordAt(this.#log, seq - 1, this.#options.signal);
     if (record === null) throw vanished(this.#log, this.#log.keys.event(seq - 1), seq - 1);
     return { seq: record.seq, hash: record.eventHash };
-  }
-
-  #warn({ first, last }: SeqRange, problem: string): void {
-    const key = this.#log.keys.segment(first, last);
-    this.#log.onWarning?.({ code: "SEGMENT_UNUSABLE", message: `the segment ${key} cannot be used: ${problem}` });
   }
 }
 
@@ -194,3 +223,10 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
       cause: signal.reason,
     });
 }
+
+/** Some at a time. */
+async function* portions(records: readonly RecordView[]): AsyncGenerator<readonly RecordView[]> {
+  for (let at = 0; at < records.length; at += PORTION) yield Promise.resolve(records.slice(at, at + PORTION));
+}
+
+const PORTION = 1000;

@@ -1,12 +1,8 @@
 import type { Head } from "../../core/event.js";
 import type { RecordView } from "../../core/record-view.js";
 import type { SeqRange } from "../keys.js";
-import { encodeMember, MEMBER_BYTES, MEMBER_RECORDS } from "../segments/members.js";
 import { MAX_RECORDS_BYTES } from "../segments/layout.js";
-
-const NEWLINE = 0x0a;
-/** Members that are being compressed while records come in. */
-const COMPRESSING = 4;
+import { COMPRESSING, MemberMaker } from "../segments/member-maker.js";
 
 /** A segment's bytes, and what they were made of. */
 export interface BuiltSegment extends SeqRange {
@@ -38,11 +34,9 @@ export function joinSegments(segments: readonly BuiltSegment[]): BuiltSegment {
 export class SegmentBuilder {
   readonly #run: SeqRange;
   readonly #before: Head;
+  readonly #maker = new MemberMaker();
   readonly #members: Promise<Buffer>[] = [];
   readonly #records: RecordView[] = [];
-  #lines: Buffer[] = [];
-  #count = 0;
-  #bytes = 0;
   #total = 0;
 
   constructor(run: SeqRange, before: Head) {
@@ -60,33 +54,20 @@ export class SegmentBuilder {
       const { line } = record;
       this.#total += line.length + 1;
       if (this.tooLarge) return;
-      const full = this.#count === MEMBER_RECORDS || this.#bytes + line.length + 1 > MEMBER_BYTES;
-      if (full && this.#count > 0) await this.#cut();
       this.#records.push(record);
-      this.#lines.push(line);
-      this.#count++;
-      this.#bytes += line.length + 1;
+      const member = this.#maker.add(line);
+      if (member) await this.#push(member);
     }
   }
 
   async end(end: Head): Promise<BuiltSegment> {
-    await this.#cut();
+    const member = this.#maker.end();
+    if (member) await this.#push(member);
     const body = Buffer.concat(await Promise.all(this.#members));
     return { ...this.#run, before: this.#before, end, body, bytes: this.#total, records: this.#records };
   }
 
-  async #cut(): Promise<void> {
-    const lines = Buffer.allocUnsafe(this.#bytes);
-    let at = 0;
-    for (const line of this.#lines) {
-      at += line.copy(lines, at);
-      lines[at++] = NEWLINE;
-    }
-    this.#lines = [];
-    this.#count = this.#bytes = 0;
-    const member = encodeMember(lines);
-    // It may fail before its turn.
-    member.catch(() => undefined);
+  async #push(member: Promise<Buffer>): Promise<void> {
     this.#members.push(member);
     await this.#members.at(-COMPRESSING);
   }

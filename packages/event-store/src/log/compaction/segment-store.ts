@@ -70,7 +70,7 @@ export class SegmentStore {
     const key = this.#log.keys.segment(first, last);
     const facts = factsOf(this.#log, key);
     const ours = await proveBody(segment, before, segment.body, facts);
-    let theirs: ProvenSegment;
+    let theirs: Awaited<ReturnType<typeof proveBody>>;
     try {
       theirs = await proveBody(segment, null, stored, facts);
     } catch (error) {

@@ -1,10 +1,9 @@
 import { EventStoreError } from "../../core/errors.js";
 import { linesOf } from "../../core/lines.js";
 import { placeBefore } from "../../core/record-view.js";
-import type { ObjectStore } from "../../objects/port.js";
+import type { SeqRange } from "../keys.js";
 import { fetchAhead } from "../window.js";
-import type { SegmentEntry } from "./catalog.js";
-import { decodeMember, MemberSplitter, type Member } from "./members.js";
+import { decodeMember, firstLineOf, MAX_MEMBER_BYTES, MemberSplitter, type Member } from "./members.js";
 
 /** One GET of a long read. */
 const PIECE_BYTES = 1024 * 1024;
@@ -19,19 +18,28 @@ const MAX_LOOKS = 16;
 
 /** Why a segment cannot be used; not what is wrong with the log. */
 export class SegmentUnusable extends Error {
-  readonly segment: SegmentEntry;
   /** It is not there any more: merged into another one, most likely. */
   readonly gone: boolean;
 
-  constructor(
-    segment: SegmentEntry,
-    reason: string,
-    options: { readonly gone?: boolean; readonly cause?: unknown } = {},
-  ) {
-    super(`the segment ${segment.key} cannot be used: ${reason}`, { cause: options.cause });
-    this.segment = segment;
+  /** `name`: its key, or its path. */
+  constructor(name: string, reason: string, options: { readonly gone?: boolean; readonly cause?: unknown } = {}) {
+    super(`the segment ${name} cannot be used: ${reason}`, { cause: options.cause });
     this.gone = options.gone ?? false;
   }
+}
+
+/** Where the bytes of a segment are. */
+export interface SegmentBytes {
+  /** For people: its key, or its path. */
+  readonly name: string;
+  readonly size: number;
+  /** All bytes from `start` to `end`, exclusive. @throws SegmentUnusable when they are not there; what the backend throws */
+  read(range: ByteRange, signal?: AbortSignal): Promise<Buffer>;
+}
+
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
 }
 
 /** What of a segment to read. */
@@ -40,30 +48,40 @@ export interface SegmentRange {
   readonly fromSeq: number;
   /** … and the last one, which it may not reach. */
   readonly toSeq: number;
+  /** Begin with the very member that holds `fromSeq`, whatever is wrong with those before it: at the cost of a few more looks. */
+  readonly exact?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Reads the lines of one segment. Nothing that it gives was verified. */
 export class SegmentFile {
-  readonly #objects: ObjectStore;
-  readonly #segment: SegmentEntry;
+  readonly #bytes: SegmentBytes;
+  readonly #run: SeqRange;
 
-  constructor(objects: ObjectStore, segment: SegmentEntry) {
-    this.#objects = objects;
-    this.#segment = segment;
+  /** `run`: the records that it holds, or nearly: where to look for a record is reckoned from that. */
+  constructor(bytes: SegmentBytes, run: SeqRange) {
+    this.#bytes = bytes;
+    this.#run = run;
   }
 
   /** Blocks of whole lines, the first of which holds the record `fromSeq`, if the segment is what it should be. @throws SegmentUnusable; BackendError */
-  async *blocks({ fromSeq, toSeq, signal }: SegmentRange): AsyncGenerator<Buffer> {
+  async *blocks({ fromSeq, toSeq, exact = false, signal }: SegmentRange): AsyncGenerator<Buffer> {
     const splitter = new MemberSplitter();
-    const { size } = this.#segment;
+    const { size } = this.#bytes;
     let start = await this.#locate(fromSeq, signal);
+    if (exact) start = await this.#lastFrom(start, fromSeq, signal);
+    let passed = 0;
     // What lies behind the place where the range should end is asked for only by a reader that comes so far.
     for (const end of new Set([this.#endNear(toSeq), size])) {
       const source = (abort: AbortSignal): AsyncIterable<Member> => this.#members(splitter, start, end, abort);
       const limits = { width: () => MEMBERS, maxWeight: 4 * PIECE_BYTES, least: 2, weight: rawBytes, signal };
-      for await (const decoded of fetchAhead(source, ({ bytes }) => this.#decode(bytes), limits))
-        for (const { result } of decoded) yield result;
+      for await (const decoded of fetchAhead(source, ({ bytes }) => this.#decode(bytes), limits)) {
+        for (const { item, result } of decoded) {
+          if (item.at !== passed) throw this.#foreign();
+          passed += item.bytes.length;
+          yield result;
+        }
+      }
       start = end;
     }
   }
@@ -82,23 +100,25 @@ export class SegmentFile {
 
   /** The members that end in [start, end). */
   async *#members(splitter: MemberSplitter, start: number, end: number, signal: AbortSignal): AsyncGenerator<Member> {
-    function* pieces(): Generator<{ readonly start: number; readonly end: number }> {
+    function* pieces(): Generator<ByteRange> {
       for (let at = start; at < end; at += PIECE_BYTES) yield { start: at, end: Math.min(at + PIECE_BYTES, end) };
     }
-    const get = (range: { readonly start: number; readonly end: number }, abort: AbortSignal): Promise<Buffer> =>
-      this.#get(range, abort);
+    const get = (range: ByteRange, abort: AbortSignal): Promise<Buffer> => this.#bytes.read(range, abort);
     const limits = { width: () => PIECES, maxWeight: PIECES, weight: () => 1, signal };
-    for await (const fetched of fetchAhead(pieces, get, limits))
+    for await (const fetched of fetchAhead(pieces, get, limits)) {
       for (const { result } of fetched) yield* splitter.push(result);
-    if (end < this.#segment.size) return;
+      if (splitter.waiting > MAX_MEMBER_BYTES) throw this.#foreign();
+    }
+    if (end < this.#bytes.size) return;
     const last = splitter.end();
-    if (last === null) throw new SegmentUnusable(this.#segment, "it is empty, or something else than a segment");
+    if (last === null) throw this.#foreign();
     yield last;
   }
 
   /** Offset of a member that begins at or before record `seq`: by interpolation, since members hold about the same. */
   async #locate(seq: number, signal?: AbortSignal): Promise<number> {
-    const { first, last, size } = this.#segment;
+    const { first, last } = this.#run;
+    const { size } = this.#bytes;
     let low = { at: 0, seq: first };
     let high = { at: size, seq: last + 1 };
     for (let looks = 0; seq > low.seq && high.at - low.at > LOOK_BYTES && looks < MAX_LOOKS; looks++) {
@@ -116,37 +136,46 @@ export class SegmentFile {
     return low.at;
   }
 
-  /** The members that begin in a stretch of the segment and end in it, by their first seq. */
+  /** Offset of the last member at or behind `at` that begins at or before record `seq`, in stretches that overlap by enough to see its first line. */
+  async #lastFrom(at: number, seq: number, signal?: AbortSignal): Promise<number> {
+    let found = at;
+    for (let next = at; next < this.#bytes.size; next += LOOK_BYTES / 2) {
+      for (const member of await this.#look(next, signal)) {
+        if (member.seq > seq) return found;
+        found = member.at;
+      }
+    }
+    return found;
+  }
+
+  /** The members that begin in a stretch of the segment, by their first seq. One that is damaged shows no way, and is left to whoever reads on. */
   async #look(at: number, signal?: AbortSignal): Promise<{ readonly at: number; readonly seq: number }[]> {
     const splitter = new MemberSplitter();
-    const end = Math.min(at + LOOK_BYTES, this.#segment.size);
-    const members = splitter.push(await this.#get({ start: at, end }, signal));
-    const last = end === this.#segment.size ? splitter.end() : null;
+    const { size } = this.#bytes;
+    const end = Math.min(at + LOOK_BYTES, size);
+    const members = splitter.push(await this.#bytes.read({ start: at, end }, signal));
+    const last = splitter.end();
     if (last) members.push(last);
     const found: { at: number; seq: number }[] = [];
     for (const member of members) {
-      const line = linesOf(await this.#decode(member.bytes)).next();
-      const place = line.done === true ? null : placeBefore(line.value);
-      if (place === null) throw new SegmentUnusable(this.#segment, "it holds something else than records");
-      found.push({ at: at + member.at, seq: place.seq + 1 });
+      const line = await firstLineOf(member.bytes);
+      const place = line && placeBefore(line);
+      if (place) found.push({ at: at + member.at, seq: place.seq + 1 });
     }
     return found;
   }
 
   /** Where record `seq` ends, or a little behind. */
   #endNear(seq: number): number {
-    const { first, last, size } = this.#segment;
+    const { first, last } = this.#run;
+    const { size } = this.#bytes;
     if (seq >= last) return size;
     const guess = Math.ceil((size * (seq + 1 - first)) / (last + 1 - first));
     return Math.min(size, guess + LOOK_BYTES / 2);
   }
 
-  async #get(range: { readonly start: number; readonly end: number }, signal?: AbortSignal): Promise<Buffer> {
-    const object = await this.#objects.get(this.#segment.key, { range, signal });
-    if (object === null) throw new SegmentUnusable(this.#segment, "it is gone", { gone: true });
-    if (object.body.length < range.end - range.start)
-      throw new SegmentUnusable(this.#segment, "it is shorter than it was listed");
-    return object.body;
+  #foreign(): SegmentUnusable {
+    return new SegmentUnusable(this.#bytes.name, "it is empty, or holds something else than members of a segment");
   }
 
   async #decode(member: Buffer): Promise<Buffer> {
@@ -154,7 +183,7 @@ export class SegmentFile {
       return await decodeMember(member);
     } catch (cause) {
       if (cause instanceof EventStoreError) throw cause;
-      throw new SegmentUnusable(this.#segment, "a part of it does not decompress", { cause });
+      throw new SegmentUnusable(this.#bytes.name, "a part of it does not decompress", { cause });
     }
   }
 }

@@ -13,16 +13,14 @@ export interface ProvenSegment extends SeqRange {
   readonly before: Head;
   readonly end: Head;
   readonly body: Buffer;
-  /** SHA-256 of its lines. */
-  readonly digest: string;
 }
 
 /** What is wrong with a segment. */
 export class BadSegment extends Error {}
 
 /**
- * Verifies the bytes of a segment. `before`: the record that its first one must link to; null: whatever that says. `seen` is told of
- * all records, in order.
+ * Verifies the bytes of a segment. `before`: the record that its first one must link to; null: whatever that says.
+ * @returns also the SHA-256 of its lines
  * @throws BadSegment
  */
 export async function proveBody(
@@ -30,8 +28,7 @@ export async function proveBody(
   before: Head | null,
   body: Buffer,
   facts: ErrorFacts,
-  seen?: (records: readonly RecordView[]) => void,
-): Promise<ProvenSegment> {
+): Promise<ProvenSegment & { readonly digest: string }> {
   const digest = createHash("sha256");
   let start = before;
   let chain: ChainWalk | null = null;
@@ -41,16 +38,25 @@ export async function proveBody(
       digest.update(lines);
       start ??= firstPlace(lines);
       chain ??= new ChainWalk(start ?? undefined);
-      const wanted = seen ? undefined : (): boolean => false;
-      const { records, fault, end } = chain.acceptLines(lines, { facts, limit: last - chain.head.seq, wanted });
+      const wanted = (): boolean => false;
+      const { fault, end } = chain.acceptLines(lines, { facts, limit: last - chain.head.seq, wanted });
       if (fault) throw new BadSegment(fault.message);
       if (end < lines.length) throw new BadSegment("it holds more than its records");
-      seen?.(records);
     }
   }
   if (chain === null || start?.seq !== first - 1 || chain.head.seq !== last)
     throw new BadSegment("it does not hold the records that its name says");
   return { first, last, before: start, end: chain.head, body, digest: digest.digest("hex") };
+}
+
+/** The records of a segment that was proven. @throws BadSegment */
+export async function* recordsOf({ before, body }: ProvenSegment): AsyncGenerator<readonly RecordView[]> {
+  const chain = new ChainWalk(before);
+  for (const member of membersOf(body)) {
+    const { records, fault } = chain.acceptLines(await decode(member));
+    if (fault) throw new BadSegment(fault.message);
+    yield records;
+  }
 }
 
 /** Members that are decompressed ahead. */

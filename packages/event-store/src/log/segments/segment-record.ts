@@ -3,7 +3,8 @@ import { VerificationError } from "../../core/errors.js";
 import type { RecordView } from "../../core/record-view.js";
 import type { LogOnObjects } from "../log-on-objects.js";
 import type { SegmentCatalog } from "./catalog.js";
-import { SegmentFile, SegmentUnusable } from "./segment-file.js";
+import { SegmentUnusable } from "./segment-file.js";
+import { segmentObject } from "./segment-object.js";
 
 /** Record `seq` from a segment, checked alone; null when no segment has it as it should be. @throws BackendError */
 export async function recordInSegments(
@@ -16,7 +17,7 @@ export async function recordInSegments(
     const segment = await catalog.covering(seq);
     if (segment === null) return null;
     try {
-      const line = await new SegmentFile(objects, segment).line(seq, signal);
+      const line = await segmentObject(objects, segment).line(seq, signal);
       if (line) return checkAlone(line, seq, { facts: { bucket: objects.identity, key: segment.key } });
       catalog.drop(segment);
     } catch (error) {

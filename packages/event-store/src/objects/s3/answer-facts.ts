@@ -22,6 +22,7 @@ export function answerFacts(
     region: single(headers["x-amz-bucket-region"]) ?? document?.region,
     retryAfterMs: retryAfterMs(headers, now),
     serverTime: document?.serverTime,
+    storageClass: single(headers["x-amz-storage-class"]) ?? document?.storageClass,
   };
 }
 

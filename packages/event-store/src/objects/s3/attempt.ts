@@ -2,7 +2,7 @@ import { BackendError, type ErrorFacts, type FailureCode } from "../../core/erro
 
 /** One request, as errors speak of it. */
 export interface Attempt {
-  readonly operation: "PUT" | "GET" | "HEAD" | "LIST" | "DELETE";
+  readonly operation: "PUT" | "GET" | "HEAD" | "LIST" | "DELETE" | "RESTORE" | "GET_LIFECYCLE" | "PUT_LIFECYCLE";
   readonly bucket: string;
   readonly key?: string;
   readonly endpoint: string;
@@ -37,12 +37,13 @@ interface Details {
   readonly code?: string | undefined;
   readonly message?: string | undefined;
   readonly hint?: string | undefined;
+  readonly storageClass?: string | undefined;
   readonly cause?: unknown;
 }
 
 export function failure(kind: FailureCode, attempt: Attempt, problem: string, details: Details = {}): BackendError {
   const { operation, bucket, key, endpoint } = attempt;
-  const { status, code, message, hint, cause } = details;
+  const { status, code, message, hint, storageClass, cause } = details;
   const said = [
     status === undefined ? "" : String(status),
     code ?? "",
@@ -55,6 +56,7 @@ export function failure(kind: FailureCode, attempt: Attempt, problem: string, de
     ...(key === undefined ? {} : { key }),
     ...(status === undefined ? {} : { status }),
     ...(code === undefined ? {} : { backendCode: code.slice(0, 100) }),
+    ...(storageClass === undefined ? {} : { storageClass: printable(storageClass) }),
   };
   const answer = said.filter((part) => part !== "").join(" ");
   const target = key === undefined ? `s3://${bucket}` : `s3://${bucket}/${printable(key)}`;

@@ -16,6 +16,8 @@ export interface Refusal {
   /** The bucket's region, when the answer tells it. */
   readonly region?: string | undefined;
   readonly retryAfterMs?: number | undefined;
+  /** Of the object, when the answer tells it. */
+  readonly storageClass?: string | undefined;
 }
 
 export type Verdict =
@@ -51,6 +53,11 @@ export function classifyAnswer(answer: Refusal, attempt: Attempt): Verdict {
   const { status, code } = answer;
   const final = (kind: FailureCode, problem: string, hint: string | undefined): BackendError =>
     failure(kind, attempt, problem, { status, code, message: answer.message, hint });
+  const archived = (): BackendError => {
+    const { message, storageClass } = answer;
+    const problem = `the object is archived${storageClass === undefined ? "" : ` in ${storageClass}`}`;
+    return failure("ARCHIVED", attempt, problem, { status, code, message, storageClass, hint: RESTORE_HINT });
+  };
   const refused = (kind: FailureCode, problem: string, hint: string | undefined): Verdict => ({
     kind: "refused",
     error: final(kind, problem, hint),
@@ -106,7 +113,10 @@ export function classifyAnswer(answer: Refusal, attempt: Attempt): Verdict {
   if (otherRegion || (status >= 300 && status < 400) || (code !== undefined && ELSEWHERE_CODES.has(code))) {
     return refused("REQUEST_REFUSED", "the bucket is elsewhere", regionHint(answer.region, attempt.region));
   }
-  if (code === "InvalidObjectState") return refused("REQUEST_REFUSED", "the object is archived", RESTORE_HINT);
+  if (code === "InvalidObjectState") {
+    if (attempt.operation === "GET") return { kind: "refused", error: archived() };
+    return refused("REQUEST_REFUSED", "the object's storage class does not allow that", "look at its class with HEAD");
+  }
   if (status === 401 || status === 403 || (code !== undefined && CREDENTIAL_CODES.has(code))) {
     if (code === "QuotaExceeded")
       return refused("REQUEST_REFUSED", "the quota is used up", "raise the quota of the bucket or user");

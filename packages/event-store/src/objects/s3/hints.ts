@@ -16,7 +16,7 @@ const BY_CODE: Readonly<Record<string, string>> = {
 };
 
 export const RESTORE_HINT =
-  "restore it first (aws s3api restore-object --bucket … --key … --restore-request Days=7), wait until that is done, and read again";
+  "have it restored, which takes minutes to days, and read again: rynxs restore --from SEQ --to SEQ --wait for a log's segments, aws s3api restore-object for other keys";
 
 export function hintForCode(code: string): string | undefined {
   return (
@@ -33,6 +33,9 @@ const PERMISSIONS: Readonly<Record<Attempt["operation"], string>> = {
   HEAD: "s3:GetObject",
   LIST: "s3:ListBucket",
   DELETE: "s3:DeleteObject",
+  RESTORE: "s3:RestoreObject",
+  GET_LIFECYCLE: "s3:GetLifecycleConfiguration",
+  PUT_LIFECYCLE: "s3:PutLifecycleConfiguration",
 };
 
 export function accessHint({ operation, bucket, key }: Attempt): string {

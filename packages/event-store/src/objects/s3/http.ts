@@ -37,7 +37,7 @@ export interface HttpAnswer {
 }
 
 export interface HttpRequest {
-  readonly method: "GET" | "HEAD" | "PUT" | "DELETE";
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
   /** Path and query, percent-encoded; sent as it is. */
   readonly target: string;
   /** Name, value, name, value … */

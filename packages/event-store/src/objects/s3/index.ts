@@ -1,4 +1,4 @@
-export { openS3Objects, type S3ConnectionOptions } from "./open.js";
+export { openS3Objects, openS3Upkeep, type S3ConnectionOptions, type S3Upkeep } from "./open.js";
 export { sdkS3Objects, type SdkClient, type SdkS3Options } from "./sdk-objects.js";
 export { S3Objects } from "./s3-objects.js";
 export { locateBucket, type BucketAddress, type BucketLocation } from "./endpoint.js";

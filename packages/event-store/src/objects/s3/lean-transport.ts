@@ -3,6 +3,7 @@ import type { GetOptions, ListPage, PutFence, PutOptions } from "../port.js";
 import type { Attempt } from "./attempt.js";
 import { notS3 } from "./classify.js";
 import type { BucketLocation } from "./endpoint.js";
+import { attemptOn, bucketPath, objectPath } from "./bucket-requests.js";
 import type { SignedClient } from "./signed-client.js";
 import {
   rangeHeader,
@@ -12,7 +13,7 @@ import {
   type Reply,
   type S3Transport,
 } from "./transport.js";
-import { encodeComponent, encodePath } from "./uri.js";
+import { encodeComponent } from "./uri.js";
 import { parseList } from "./xml.js";
 
 const METADATA = "x-amz-meta-";
@@ -83,7 +84,7 @@ export class LeanTransport implements S3Transport {
     let query = `encoding-type=url&list-type=2&max-keys=${String(maxKeys)}&prefix=${encodeComponent(prefix)}`;
     if (startAfter !== "") query += `&start-after=${encodeComponent(startAfter)}`;
     const attempt = this.attempt("LIST");
-    const path = this.#location.basePath === "" ? "/" : this.#location.basePath;
+    const path = bucketPath(this.#location);
     const reply = await this.#client.send({ attempt, method: "GET", path, query, headers: [] }, signal);
     if (reply.kind !== "ok") return reply;
     const page = parseList(reply.value.body);
@@ -100,8 +101,7 @@ export class LeanTransport implements S3Transport {
   }
 
   attempt(operation: Attempt["operation"], key?: string): Attempt {
-    const { bucket, origin: endpoint, region } = this.#location;
-    return key === undefined ? { operation, bucket, endpoint, region } : { operation, bucket, endpoint, region, key };
+    return attemptOn(this.#location, operation, key);
   }
 
   close(): Promise<void> {
@@ -109,7 +109,7 @@ export class LeanTransport implements S3Transport {
   }
 
   #path(key: string): string {
-    return `${this.#location.basePath}/${encodePath(key)}`;
+    return objectPath(this.#location, key);
   }
 }
 

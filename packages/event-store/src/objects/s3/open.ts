@@ -1,12 +1,17 @@
 import { ConfigError } from "../../core/errors.js";
+import type { ObjectArchive } from "../archive.js";
+import type { BucketLifecycle } from "../lifecycle.js";
+import { S3Lifecycle } from "./bucket-lifecycle.js";
 import { CredentialCache, credentialProvider, type CredentialOptions } from "./credentials.js";
-import { locateBucket, type BucketAddress } from "./endpoint.js";
+import { locateBucket, type BucketAddress, type BucketLocation } from "./endpoint.js";
 import { HttpConnections, type HttpOptions } from "./http.js";
 import { LeanTransport } from "./lean-transport.js";
+import { S3Archive } from "./object-archive.js";
 import type { RetryOptions } from "./retry.js";
 import { S3Objects } from "./s3-objects.js";
 import { ServerClock } from "./server-clock.js";
 import { SignedClient } from "./signed-client.js";
+import { UpkeepClient } from "./upkeep.js";
 
 export interface S3ConnectionOptions extends BucketAddress, CredentialOptions, HttpOptions, RetryOptions {
   /** Default `rynxs-event-store`. */
@@ -20,6 +25,33 @@ export interface S3ConnectionOptions extends BucketAddress, CredentialOptions, H
  * @throws ConfigError when an option is wrong
  */
 export function openS3Objects(options: S3ConnectionOptions): S3Objects {
+  const { location, client } = connect(options);
+  const identity = location.aws ? `s3://${location.bucket}` : location.origin + location.basePath;
+  return new S3Objects(new LeanTransport(location, client), identity, options, location.note);
+}
+
+/** What there is to a bucket beside reading and writing objects. */
+export interface S3Upkeep {
+  readonly lifecycle: BucketLifecycle;
+  readonly archive: ObjectArchive;
+  /** AWS itself: its storage classes and their rules. */
+  readonly aws: boolean;
+  close(): Promise<void>;
+}
+
+/** As `openS3Objects`. @throws ConfigError when an option is wrong */
+export function openS3Upkeep(options: S3ConnectionOptions): S3Upkeep {
+  const { location, client: signed } = connect(options);
+  const client = new UpkeepClient(signed, options);
+  return {
+    lifecycle: new S3Lifecycle(location, client),
+    archive: new S3Archive(location, client),
+    aws: location.aws,
+    close: () => client.close(),
+  };
+}
+
+function connect(options: S3ConnectionOptions): { location: BucketLocation; client: SignedClient } {
   const location = locateBucket(options);
   const clock = options.clock ?? Date.now;
   const userAgent = options.userAgent ?? "rynxs-event-store";
@@ -31,6 +63,5 @@ export function openS3Objects(options: S3ConnectionOptions): S3Objects {
     new ServerClock(clock),
     userAgent,
   );
-  const identity = location.aws ? `s3://${location.bucket}` : location.origin + location.basePath;
-  return new S3Objects(new LeanTransport(location, client), identity, options, location.note);
+  return { location, client };
 }

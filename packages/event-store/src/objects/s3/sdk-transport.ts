@@ -197,7 +197,7 @@ export class SdkTransport implements S3Transport {
   async #verdict(error: unknown, { sent, endpoint, status, headers = {} }: Sending, before: Attempt): Promise<Verdict> {
     const attempt: Attempt = endpoint === undefined ? before : { ...before, endpoint };
     if (status !== undefined && status >= 300) {
-      const { code, message, region } = documentOf(error);
+      const { code, message, region, storageClass } = documentOf(error);
       return classifyAnswer(
         {
           status,
@@ -205,6 +205,7 @@ export class SdkTransport implements S3Transport {
           message: withoutSecrets(message, await this.#connection.client.config.credentials()),
           region: headers["x-amz-bucket-region"] ?? region,
           retryAfterMs: retryAfterMs(headers, this.#clock.now()),
+          storageClass: headers["x-amz-storage-class"] ?? storageClass,
         },
         attempt,
       );
@@ -241,13 +242,14 @@ function isAborted(signal: AbortSignal | undefined): boolean {
 /** The names that the client gives to answers without an error document of S3's. */
 const NO_CODE = /^(?:Error|\w*Exception|UnknownError|Unknown|NotFound|SyntaxError|TypeError|\d+)$/;
 
-function documentOf(error: unknown): { code?: string; message?: string; region?: string } {
+function documentOf(error: unknown): { code?: string; message?: string; region?: string; storageClass?: string } {
   if (!(error instanceof Error)) return {};
-  const { Code, Region } = error as { Code?: unknown; Region?: unknown };
+  const { Code, Region, StorageClass } = error as { Code?: unknown; Region?: unknown; StorageClass?: unknown };
   const code = typeof Code === "string" ? Code : error.name;
   return {
     ...(NO_CODE.test(code) ? {} : { code }),
     ...(NO_CODE.test(code) || NO_CODE.test(error.message) ? {} : { message: error.message }),
     ...(typeof Region === "string" ? { region: Region } : {}),
+    ...(typeof StorageClass === "string" ? { storageClass: StorageClass } : {}),
   };
 }

@@ -6,12 +6,15 @@ import type { WalkRange, WalkStep } from "../../log/reader.js";
 import { lockFile } from "../../system/file-lock.js";
 import type { RecordSource } from "../record-source.js";
 import { wholeEnd } from "./batch-mark.js";
+import { CompressedSegment } from "./compressed-segment.js";
 import { asStoreError, openForReading, readBlocks, readLines } from "./file-bytes.js";
+import { FileWatch } from "./file-watch.js";
 import { firstSeq, offsetNear, seqOf } from "./locate.js";
 import type { LogFiles } from "./log-files.js";
 import { RangeWalk } from "./range-walk.js";
 import type { RunThreads, ThreadedStep } from "./run-threads.js";
-import { openSegment, segmentHolding } from "./segments.js";
+import { segmentHolding } from "./segment-holding.js";
+import { openSegment } from "./segments.js";
 import { readStoredHead } from "./stored-head.js";
 
 /** One file of the log, in order. The live file's index is the one that it will get when it is rotated. */
@@ -20,6 +23,7 @@ interface Part {
   readonly path: string;
   readonly index: number;
   readonly live: boolean;
+  readonly compressed: boolean;
 }
 
 /** Reads a log of lines while others may be appending to it; takes no lock unless it meets an unfinished line. */
@@ -41,6 +45,7 @@ export class FileSource implements RecordSource {
     const part = await this.#partHolding(seq);
     if (part === null) return null;
     try {
+      if (part.compressed) return await (await CompressedSegment.of(part.file, part.path)).hashOf(seq);
       const end = await this.#readableEnd(part);
       for await (const lines of readLines(part.file, await offsetNear(part.file, seq, end), end)) {
         for (const { line, terminated } of lines) {
@@ -56,6 +61,10 @@ export class FileSource implements RecordSource {
     } finally {
       await part.file.close();
     }
+  }
+
+  watch(): FileWatch {
+    return new FileWatch(this.#files);
   }
 
   async *walk(range: WalkRange): AsyncGenerator<WalkStep> {
@@ -112,7 +121,7 @@ export class FileSource implements RecordSource {
         await file?.close();
         throw error;
       });
-      if (!rotated) return file && { file, path: this.#files.live, index: Math.max(after + 1, 1), live: true };
+      if (!rotated) return file && { ...this.#live(file), index: Math.max(after + 1, 1) };
       await file?.close();
     }
   }
@@ -122,10 +131,18 @@ export class FileSource implements RecordSource {
   }
 
   async #segment(index: number): Promise<Part> {
-    return { file: await openSegment(this.#files, index), path: this.#files.segment(index), index, live: false };
+    return { ...(await openSegment(this.#files, index)), index, live: false };
+  }
+
+  #live(file: FileHandle): Part {
+    return { file, path: this.#files.live, index: 0, live: true, compressed: false };
   }
 
   async *#steps(part: Part, walk: RangeWalk, range: WalkRange, threads: LazyThreads): AsyncGenerator<WalkStep> {
+    if (part.compressed) {
+      yield* stepsOfCompressed(part, walk, range);
+      return;
+    }
     const facts = { file: part.path };
     let end = await this.#readableEnd(part);
     // Only the first file is entered in its middle; in the others everything is of the range.
@@ -177,7 +194,7 @@ export class FileSource implements RecordSource {
 
   async #partHolding(seq: number): Promise<Part | null> {
     const live = await this.#openLive((first) => first <= seq);
-    if (live) return { file: live, path: this.#files.live, index: 0, live: true };
+    if (live) return this.#live(live);
     // Listed after the look at the live file: what was rotated before is among them.
     const index = await segmentHolding(this.#files, await this.#files.segments(), seq);
     return index === null ? null : this.#segment(index);
@@ -200,6 +217,22 @@ export class FileSource implements RecordSource {
 
   async #readableEnd(part: Part): Promise<number> {
     return part.live ? wholeEnd(part.file, this.#files) : (await part.file.stat()).size;
+  }
+}
+
+async function* stepsOfCompressed(part: Part, walk: RangeWalk, range: WalkRange): AsyncGenerator<WalkStep> {
+  const segment = await CompressedSegment.of(part.file, part.path);
+  const facts = { file: part.path };
+  const blocks = walk.started ? segment.all() : segment.from(range.fromSeq - 1, range.toSeq);
+  try {
+    for await (const bytes of blocks) {
+      const { records, count, fault } = walk.accept(bytes, { atEnd: false, facts });
+      if (count > 0) yield { records, count, head: walk.head };
+      if (walk.done) return;
+      if (fault) throw fault;
+    }
+  } catch (error) {
+    throw segment.verdict(error, walk.awaited);
   }
 }
 

@@ -4,6 +4,7 @@ import { VerificationError } from "../../core/errors.js";
 import { GENESIS_HASH, type Head } from "../../core/event.js";
 import { MalformedRecord, viewRecord, type RecordView } from "../../core/record-view.js";
 import { wholeEnd } from "./batch-mark.js";
+import { CompressedSegment } from "./compressed-segment.js";
 import { lacksNewline, lastLineBefore, type StoredLine } from "./file-bytes.js";
 import type { LogFiles } from "./log-files.js";
 import { openSegment } from "./segments.js";
@@ -55,15 +56,16 @@ async function tailOfFile(
   }
 }
 
-/** The last record of the last segment that has one. */
-async function tailOfSegments(files: LogFiles, segments: readonly number[]): Promise<Head> {
+/** The last record of the last segment that has one; seq −1 when none has. @throws VerificationError */
+export async function tailOfSegments(files: LogFiles, segments: readonly number[]): Promise<Head> {
   const index = segments.at(-1);
   if (index === undefined) return EMPTY;
-  const file = await openSegment(files, index);
+  const before = (): Promise<Head> => tailOfSegments(files, segments.slice(0, -1));
+  const { file, path, compressed } = await openSegment(files, index);
   try {
-    const path = files.segment(index);
+    if (compressed) return await (await CompressedSegment.of(file, path)).tail(before);
     const size = (await file.stat()).size;
-    const { head, end } = await tailOfFile(file, size, path, () => tailOfSegments(files, segments.slice(0, -1)));
+    const { head, end } = await tailOfFile(file, size, path, before);
     // A segment is closed: nothing unfinished can stand in it.
     if (end < size) {
       const at = { seq: head.seq + 1, expected: "one record in strict JSON", actual: "an unfinished line" };

@@ -7,10 +7,9 @@ import { AppendQueue } from "../../log/append-queue.js";
 import { RecentAggregates } from "../../log/recent-aggregates.js";
 import { Turns } from "../../log/turns.js";
 import { ioError } from "../../system/io-error.js";
-import { asStoreError, openForReading } from "./file-bytes.js";
-import { readTail } from "./file-tail.js";
+import { asStoreError } from "./file-bytes.js";
 import { LiveFile, type FilePlace, type LiveFileContext } from "./live-file.js";
-import { checkStoredHead, readStoredHead } from "./stored-head.js";
+import { checkStoredHead, headOf, readStoredHead } from "./stored-head.js";
 
 /** With nothing to write the lock is given back after this pause, so that a caller that appends in a loop keeps it … */
 const IDLE_MS = 20;
@@ -77,19 +76,8 @@ export class FileWriter implements LogWriter {
     });
   }
 
-  async head(): Promise<Head> {
-    const { files, source } = this.#context;
-    const stored = await readStoredHead(files);
-    const live = await openForReading(files.live);
-    try {
-      const { head } = await readTail(files, live);
-      await checkStoredHead(files, source, stored, head);
-      return head;
-    } catch (error) {
-      throw asStoreError(error, { file: files.live, operation: "read" });
-    } finally {
-      await live?.close();
-    }
+  head(): Promise<Head> {
+    return headOf(this.#context.files, this.#context.source);
   }
 
   /** The lock shows where the log ends, whenever something is appended. */

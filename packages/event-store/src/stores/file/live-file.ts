@@ -1,8 +1,7 @@
-import { open, rename, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
+import { open, rename, rm, writeFile, type FileHandle } from "node:fs/promises";
 import type { Head, StoredRecord } from "../../core/event.js";
 import { encodeLines } from "../../core/record.js";
 import { makeDirectory, syncDirectory } from "../../system/directories.js";
-import { lockFile } from "../../system/file-lock.js";
 import { errnoOf, ioError } from "../../system/io-error.js";
 import type { Runtime } from "../../system/runtime.js";
 import type { OnWarning } from "../../system/warning.js";
@@ -11,6 +10,7 @@ import { batchMark, readBatchMark, voidMark, writeBatchMark } from "./batch-mark
 import { asStoreError, lacksNewline, readAt } from "./file-bytes.js";
 import type { FileIo } from "./file-io.js";
 import { readTail } from "./file-tail.js";
+import { openLocked } from "./locked-file.js";
 import type { LogFiles } from "./log-files.js";
 import { writeStoredHead } from "./stored-head.js";
 
@@ -54,7 +54,7 @@ export class LiveFile {
    */
   static async open(context: LiveFileContext, timeoutMs: number): Promise<LiveFile | null> {
     const { files, io, runtime } = context;
-    const locked = await openLocked(files, timeoutMs);
+    const locked = await openLocked(files.live, () => openOrCreate(files), { timeoutMs });
     if (locked === null) return null;
     const { handle, inode } = locked;
     try {
@@ -137,26 +137,6 @@ export class LiveFile {
     await this.#context.io.append(this.#handle, NEWLINE);
     this.#needsNewline = false;
     this.#size += NEWLINE.length;
-  }
-}
-
-async function openLocked(files: LogFiles, timeoutMs: number): Promise<{ handle: FileHandle; inode: number } | null> {
-  for (;;) {
-    const handle = await openOrCreate(files);
-    try {
-      if (!(await lockFile(handle.fd, { mode: "exclusive", wait: true, timeoutMs }))) {
-        await handle.close();
-        return null;
-      }
-      const { ino, dev } = await handle.stat();
-      const named = await stat(files.live).catch(() => null);
-      // Rotated while we waited: the lock is on a segment now.
-      if (named?.ino === ino && named.dev === dev) return { handle, inode: ino };
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
-    await handle.close();
   }
 }
 

@@ -5,8 +5,8 @@ import { ioError, errnoOf } from "../../system/io-error.js";
 
 /**
  * The one place that names the files of a log (docs/SPEC.md, "File store"): the live file LOG; rotated segments
- * `LOG.seg-000001`, …; the head `LOG.head.json`; and ours alone, `LOG.batch` (where a batch is being written) and
- * `LOG.torn-…` (bytes of unfinished writes that were set aside).
+ * `LOG.seg-000001`, …; the head `LOG.head.json`; and ours alone, `LOG.seg-000001.gz` (a segment that was compressed: it counts where
+ * the plain one is gone), `LOG.batch` (where a batch is being written) and `LOG.torn-…` (bytes of unfinished writes that were set aside).
  */
 export class LogFiles {
   readonly live: string;
@@ -28,25 +28,27 @@ export class LogFiles {
     this.derived = `${this.live}.derived`;
     this.directory = dirname(this.live);
     const name = basename(this.live).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-    this.#segmentName = new RegExp(`^${name}\\.seg-([0-9]{6}|[1-9][0-9]{6,})$`);
+    this.#segmentName = new RegExp(`^${name}\\.seg-([0-9]{6}|[1-9][0-9]{6,})(?:\\.gz)?$`);
   }
 
   segment(index: number): string {
     return `${this.live}.seg-${String(index).padStart(6, "0")}`;
   }
 
+  compressed(index: number): string {
+    return `${this.segment(index)}.gz`;
+  }
+
   torn(seq: number, id: string): string {
     return `${this.live}.torn-${String(seq).padStart(10, "0")}-${id.slice(0, 8)}`;
   }
 
-  /** Indexes of the rotated segments, ascending: the order of their records. */
+  /** Indexes of the rotated segments, plain or compressed, ascending: the order of their records. */
   async segments(): Promise<number[]> {
     try {
       const names = await readdir(this.directory);
-      return names
-        .flatMap((name) => this.#segmentName.exec(name)?.[1] ?? [])
-        .map(Number)
-        .sort((a, b) => a - b);
+      const indexes = new Set(names.flatMap((name) => this.#segmentName.exec(name)?.[1] ?? []).map(Number));
+      return [...indexes].sort((a, b) => a - b);
     } catch (error) {
       if (errnoOf(error) === "ENOENT") return [];
       throw ioError(error, { file: this.directory, operation: "list" });

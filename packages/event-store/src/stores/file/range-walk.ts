@@ -40,6 +40,11 @@ export class RangeWalk {
     return this.#chain ? this.#chain.head.seq + 1 : this.#passed + 1;
   }
 
+  /** The record that matters next: before the walk has started, the one that it is to begin with. */
+  get awaited(): number {
+    return this.#chain ? this.next : this.#target;
+  }
+
   /** The record that the range ends with was seen. */
   get done(): boolean {
     return this.#chain !== null && this.#chain.head.seq >= this.#range.toSeq;

@@ -3,8 +3,9 @@ import { formatHead, headContradiction, parseHead } from "../../core/head-check.
 import type { Head } from "../../core/event.js";
 import { ioError } from "../../system/io-error.js";
 import type { RecordSource } from "../record-source.js";
-import { openForReading, readAt } from "./file-bytes.js";
+import { asStoreError, openForReading, readAt } from "./file-bytes.js";
 import { replaceFile, type FileIo } from "./file-io.js";
+import { readTail } from "./file-tail.js";
 import type { LogFiles } from "./log-files.js";
 
 /** More than any head has; beyond it the file is something else. */
@@ -46,4 +47,19 @@ export async function checkStoredHead(
   if (stored === null) return;
   const actual = stored.seq > end.seq ? null : stored.seq === end.seq ? end.hash : await source.hashOf(stored.seq);
   if (actual !== stored.hash) throw headContradiction(stored, end, actual, { file: files.head });
+}
+
+/** The log's last record now. @throws VerificationError when it is bad, or contradicts the stored head */
+export async function headOf(files: LogFiles, source: RecordSource): Promise<Head> {
+  const stored = await readStoredHead(files);
+  const live = await openForReading(files.live);
+  try {
+    const { head } = await readTail(files, live);
+    await checkStoredHead(files, source, stored, head);
+    return head;
+  } catch (error) {
+    throw asStoreError(error, { file: files.live, operation: "read" });
+  } finally {
+    await live?.close();
+  }
 }

@@ -17,8 +17,8 @@ export interface Fault {
 }
 
 export interface FaultWhen {
-  readonly method?: "GET" | "HEAD" | "PUT" | "DELETE";
-  /** PUT, GET, HEAD, DELETE, LIST; for a bucket HEAD_BUCKET, PUT_BUCKET. Tells a listing from other GETs. */
+  readonly method?: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
+  /** PUT, GET, HEAD, DELETE, LIST, RESTORE; for a bucket HEAD_BUCKET, PUT_BUCKET, GET_LIFECYCLE, PUT_LIFECYCLE … Tells a listing from other GETs. */
   readonly operation?: string;
   /** The whole key, or a pattern. */
   readonly key?: string | RegExp;

@@ -52,8 +52,13 @@ function decode(text: string): string {
   }
 }
 
-/** A put must say how long its body is, and keep the promise. */
+/** A put or post must say how long its body is, and keep the promise. */
 export function checkLength({ method, headers }: S3Request): Answer | null {
-  if (method !== "PUT" || headers.has("content-length") || headers.has("x-amz-decoded-content-length")) return null;
+  if (
+    (method !== "PUT" && method !== "POST") ||
+    headers.has("content-length") ||
+    headers.has("x-amz-decoded-content-length")
+  )
+    return null;
   return refusal(411, "MissingContentLength", "You must provide the Content-Length HTTP header.");
 }

@@ -1,5 +1,6 @@
 import type { HeldObject, ObjectMap } from "../../objects/object-map.js";
 import { answer, refusal, type Answer, type S3Request } from "./answer.js";
+import { classHeaders, refuseArchived } from "./archive.js";
 
 /** Ways in which real servers differ from AWS. */
 export interface Quirks {
@@ -21,7 +22,8 @@ export function putObject(bucket: ObjectMap, request: S3Request, body: Buffer, q
   const metadata: Record<string, string> = {};
   for (const [name, value] of headers) if (name.startsWith(META)) metadata[name.slice(META.length)] = value;
   const contentType = headers.get("content-type") ?? "binary/octet-stream";
-  return answer(200, { etag: bucket.put(key, body, { metadata, contentType, modifiedAt: now }).etag });
+  const storageClass = headers.get("x-amz-storage-class");
+  return answer(200, { etag: bucket.put(key, body, { metadata, contentType, modifiedAt: now, storageClass }).etag });
 }
 
 function unmetCondition(
@@ -52,14 +54,17 @@ function noSuchKey(key?: string): Answer {
   return refusal(404, "NoSuchKey", "The specified key does not exist.", key === undefined ? {} : { Key: key });
 }
 
-export function getObject(bucket: ObjectMap, request: S3Request): Answer {
+export function getObject(bucket: ObjectMap, request: S3Request, now: number): Answer {
   const held = bucket.get(request.key);
   if (held === undefined) return noSuchKey(request.key);
+  const archived = request.method === "GET" ? refuseArchived(held, now) : null;
+  if (archived !== null) return archived;
   const headers: Record<string, string> = {
     etag: held.etag,
     "content-type": held.contentType,
     "last-modified": new Date(held.modifiedAt).toUTCString(),
     "accept-ranges": "bytes",
+    ...classHeaders(held),
   };
   for (const [name, value] of Object.entries(held.metadata)) headers[META + name] = value;
   const asked = /^bytes=(\d*)-(\d*)$/.exec(request.headers.get("range") ?? "");

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { ObjectMap } from "../../objects/object-map.js";
 import type { Answer, S3Request } from "./answer.js";
+import { completeRestores } from "./archive.js";
 import { FaultTable, type Fault } from "./faults.js";
 import { checkLength, readRequest } from "./incoming.js";
 import type { Quirks } from "./objects.js";
@@ -84,6 +85,19 @@ export class S3Emulator {
     const objects = this.#service.buckets.get(bucket);
     if (objects === undefined) throw new Error(`the emulator has no bucket ${bucket}`);
     return objects;
+  }
+
+  /**
+   * Ends all restorations that are under way in a bucket: the copies can then be read for so many days (default 1). Returns how
+   * many there were. Archive an object with `objects(bucket).change(key, { storageClass: "GLACIER" })`.
+   */
+  completeRestores(bucket: string, days = 1): number {
+    return completeRestores(this.objects(bucket), this.#now() + days * 86_400_000);
+  }
+
+  /** The lifecycle rules of a bucket, to look at and to change: a document as S3 has it, or null. */
+  lifecycle(bucket: string): { xml: string | null } {
+    return this.#service.lifecycle(this.objects(bucket));
   }
 
   /** Processes the requests whose fault was to be applied late, in the order of their arrival; returns how many. */

@@ -1,5 +1,7 @@
 import { ObjectMap } from "../../objects/object-map.js";
 import { answer, refusal, xmlAnswer, type Answer, type S3Request } from "./answer.js";
+import { restoreObject } from "./archive.js";
+import { LifecycleRules } from "./lifecycle.js";
 import { listObjects } from "./listing.js";
 import { deleteObject, getObject, putObject, type Quirks } from "./objects.js";
 import { verifiedPayload } from "./payload.js";
@@ -8,6 +10,9 @@ import { element, xmlDocument } from "./xml.js";
 /** What a request asks for; `OTHER` is answered with NotImplemented. */
 export function operationOf({ method, key, bucket, query }: S3Request): string {
   if (bucket === "") return "OTHER";
+  if (key !== "" && method === "POST") return query.has("restore") ? "RESTORE" : "OTHER";
+  if (key === "" && query.has("lifecycle"))
+    return ["GET", "PUT", "DELETE"].includes(method) ? `${method}_LIFECYCLE` : "OTHER";
   if (key !== "") return ["PUT", "GET", "HEAD", "DELETE"].includes(method) ? method : "OTHER";
   if (method === "GET") return query.has("location") ? "LOCATION" : query.has("versioning") ? "VERSIONING" : "LIST";
   return method === "HEAD" || method === "PUT" ? `${method}_BUCKET` : "OTHER";
@@ -29,6 +34,7 @@ const FOREIGN_PARAMETERS = [
 /** Executes authenticated requests, each in one step, on buckets in memory. */
 export class S3Service {
   readonly buckets: Map<string, ObjectMap> = new Map();
+  readonly #lifecycles = new WeakMap<ObjectMap, LifecycleRules>();
   readonly #quirks: Quirks;
   readonly #now: () => number;
   readonly #region: string | undefined;
@@ -63,7 +69,15 @@ export class S3Service {
         return putObject(bucket, request, payload, this.#quirks, this.#now());
       case "GET":
       case "HEAD":
-        return getObject(bucket, request);
+        return getObject(bucket, request, this.#now());
+      case "RESTORE":
+        return restoreObject(bucket, request, payload, this.#now());
+      case "GET_LIFECYCLE":
+        return this.lifecycle(bucket).get();
+      case "PUT_LIFECYCLE":
+        return this.lifecycle(bucket).put(request, payload);
+      case "DELETE_LIFECYCLE":
+        return this.lifecycle(bucket).delete();
       case "DELETE":
         return deleteObject(bucket, request);
       case "LIST":
@@ -75,6 +89,12 @@ export class S3Service {
       default:
         return answer(200, { "x-amz-bucket-region": this.#region ?? "us-east-1" });
     }
+  }
+
+  lifecycle(bucket: ObjectMap): LifecycleRules {
+    const rules = this.#lifecycles.get(bucket) ?? new LifecycleRules();
+    this.#lifecycles.set(bucket, rules);
+    return rules;
   }
 
   #putBucket(name: string): Answer {

@@ -56,7 +56,8 @@ const ANSWERS: readonly (readonly [status: number, code: string | undefined, on:
   [403, "InvalidAccessKeyId", ALL, "ACCESS_DENIED"],
   [403, "SignatureDoesNotMatch", ALL, "ACCESS_DENIED"],
   [400, "InvalidToken", ALL, "ACCESS_DENIED"],
-  [403, "InvalidObjectState", ["get"], "REQUEST_REFUSED"],
+  [403, "InvalidObjectState", ["get"], "ARCHIVED"],
+  [403, "InvalidObjectState", ["create", "list", "delete"], "REQUEST_REFUSED"],
   [403, "QuotaExceeded", WRITES, "REQUEST_REFUSED"],
   [501, "NotImplemented", WRITES, "UNSAFE_BACKEND"],
   [501, "NotImplemented", ["get", "list", "delete"], "REQUEST_REFUSED"],
@@ -107,7 +108,7 @@ describe("hints say what to do", () => {
     [{ status: 400, code: "ExpiredToken" }, "get", /AWS_SESSION_TOKEN/],
     [{ status: 403, code: "RequestTimeTooSkewed" }, "get", /clock/],
     [{ status: 404, code: "NoSuchBucket" }, "get", /create the bucket/],
-    [{ status: 403, code: "InvalidObjectState" }, "get", /restore/],
+    [{ status: 403, code: "InvalidObjectState" }, "get", /rynxs restore/],
     [{ status: 501 }, "create", /If-None-Match/],
     [
       { status: 301, code: "PermanentRedirect", region: "eu-west-1" },

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { S3Client } from "@aws-sdk/client-s3";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { openS3Objects, sdkS3Objects, type S3Objects } from "../../../src/objects/s3/index.js";
@@ -152,3 +153,24 @@ it("a client that follows its bucket to another region signs, and is judged, aga
   expect(await store.putIfAbsent("k", body, { notAfter: Date.now() + 5 * MINUTE })).toMatchObject(EXPIRED);
   expect(seen).toHaveLength(1);
 });
+
+const real = process.env["RYNXS_TEST_S3_ENDPOINT"] ?? "";
+it.runIf(real !== "")(
+  "real server: what was signed lateMs ago is refused, and is not signed again past its end",
+  async () => {
+    const place = { endpoint: real, bucket: process.env["RYNXS_TEST_S3_BUCKET"] ?? "", region: "us-east-1" };
+    const [late, other] = [16 * MINUTE, 0].map((behind) => {
+      const store = openS3Objects({ ...place, clock: () => Date.now() - behind });
+      onTestFinished(() => store.close());
+      return store;
+    });
+    const key = `fence-${randomUUID()}`;
+    expect(late!.fence.lateMs).toBe(16 * MINUTE);
+    const notAfter = late!.fence.now() + MINUTE;
+    expect(await late!.putIfAbsent(key, body, { notAfter })).toMatchObject(EXPIRED);
+    expect(late!.fence.now() - notAfter, "the server's clock was learned from its refusal").toBeGreaterThan(
+      10 * MINUTE,
+    );
+    expect(await other!.get(key)).toBeNull();
+  },
+);

@@ -168,7 +168,7 @@ describe.each(Object.entries(DRIVERS))("the %s driver", (name, open) => {
       const store = open({ endpoint });
       await expect(store.get("k")).rejects.toMatchObject({ code: "ACCESS_DENIED", hint: like("AWS_ACCESS_KEY_ID") });
       await expect(store.list({ prefix: "" })).rejects.toMatchObject({ code: "BUCKET_NOT_FOUND" });
-      await expect(store.get("k")).rejects.toMatchObject({ code: "REQUEST_REFUSED", hint: like("restore") });
+      await expect(store.get("k")).rejects.toMatchObject({ code: "ARCHIVED", hint: like("restore") });
       expect(seen).toHaveLength(3);
     });
 

@@ -5,6 +5,9 @@ import { eventHash } from "../core/hash.js";
 import { encodeChain, prepareEvent } from "../core/record.js";
 import { JsonText } from "../core/json/json-text.js";
 import type { EventStore, ReadOptions } from "../stores/port.js";
+import { project } from "../stores/projection/project.js";
+import { defineProjection } from "../stores/projection/projection.js";
+import { deleteSnapshots } from "../stores/projection/snapshots.js";
 
 /** What a case runs against: one log, empty at first, that can be opened any number of times. */
 export interface EventStoreContext {
@@ -367,6 +370,53 @@ export const eventStoreConformance: readonly EventStoreCase[] = [
     assert.deepEqual(await again.head(), { seq: 0, hash });
     assert.equal((await again.appendWithRetry(event(1))).prevHash, hash);
     assert.equal(await again.settle(), null);
+  }),
+
+  two("one writer wins each version of an aggregate, whoever appends to others", async (a, b) => {
+    const append = async (store: EventStore, n: number): Promise<number> => {
+      for (let version = 0; ;) {
+        const event = { type: "T", aggregateId: "shared", ts: 0, payload: { n } };
+        const answer = await store.append(event, { expectedVersion: version });
+        if (answer.committed) return answer.version ?? -1;
+        assert.notEqual(answer.observedVersion, version);
+        version = answer.observedVersion ?? -1;
+      }
+    };
+    const other = async (store: EventStore): Promise<void> => {
+      for (let i = 0; i < 3; i++) await store.appendWithRetry({ type: "T", aggregateId: "other", ts: 0 });
+    };
+    const versions = await Promise.all([append(a, 0), append(a, 1), append(b, 2), append(b, 3), other(a), other(b)]);
+    assert.deepEqual(versions.slice(0, 4).sort(), [1, 2, 3, 4]);
+    assert.equal((await collect(a, { aggregateId: "shared" })).length, 4);
+    const batch = [0, 1].map((n) => ({ type: "T", aggregateId: "shared", ts: 0, payload: { n } }));
+    const late = await b.appendBatch(batch, { expectedVersion: 3 });
+    assert.ok(!late.committed && late.observedVersion === 4);
+    const next = await a.appendBatch(batch, { expectedVersion: 4 });
+    assert.ok(next.committed && next.records.at(-1)?.version === 6);
+  }),
+
+  two("a projection goes on from the snapshot that another process wrote", async (a, b) => {
+    const sum = defineProjection<{ sum: number | bigint; seqs: number[] }>({
+      name: "sum",
+      version: 1,
+      initial: { sum: 0, seqs: [] },
+      apply: ({ sum, seqs }, { seq, payload }) => ({
+        sum: BigInt(sum) + BigInt(payload["n"] as number),
+        seqs: [...seqs, seq],
+      }),
+    });
+    const append = (store: EventStore, n: bigint): Promise<unknown> =>
+      store.appendWithRetry({ type: "T", aggregateId: "x", ts: 0, payload: { n } });
+    for (const n of [1n, 2n ** 70n, 3n]) await append(a, n);
+    const first = await project(a, sum, { snapshot: true });
+    assert.deepEqual([first.from, first.snapshot?.seq], [-1, 2]);
+    await append(b, 4n);
+    const second = await project(b, sum, { twice: true });
+    assert.deepEqual([second.from, second.events], [2, 1]);
+    assert.deepEqual(second.state, { sum: 2n ** 70n + 8n, seqs: [0, 1, 2, 3] });
+    assert.deepEqual(second.head, await a.head());
+    assert.equal(await deleteSnapshots(b, "sum"), 1);
+    assert.equal((await project(a, sum)).from, -1);
   }),
 ];
 

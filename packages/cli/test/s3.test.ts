@@ -1,4 +1,4 @@
-import { copyFile, readFile } from "node:fs/promises";
+import { appendFile, copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startS3Emulator, type S3Emulator } from "@rynxs/event-store/testing";
@@ -103,6 +103,24 @@ function suite(server: () => Server): void {
     const rest = await json<{ copied: number; first_seq: number }>([...args, "--batch", "1000"], options());
     expect(rest).toMatchObject({ copied: 2999 - seq, first_seq: seq + 1 });
     expect((await rynxs(["head", ...at(store)], options())).stdout).toBe((await rynxs(["head", ...from.store])).stdout);
+  });
+
+  it("imports each line once, exports, and goes on with both", async () => {
+    const store = at(place());
+    const input = join(folder, `input-${String(prefixes)}.ndjson`);
+    await writeFile(input, events(25));
+    const args = ["import", input, ...store, "--batch", "10"];
+    expect(await json(args, options())).toMatchObject({ imported: 25, already: 0, last_seq: 24 });
+    expect(await json(args, options())).toMatchObject({ imported: 0, already: 25 });
+    const lake = join(folder, `lake-${String(prefixes)}`);
+    const exported = ["export", ...store, "--format", "parquet", "--output", `${lake}/`, "--rows-per-file", "10"];
+    expect(await json(exported, options())).toMatchObject({ rows: 25, files: { length: 3 } });
+    await appendFile(input, events(2));
+    expect(await json(args, options())).toMatchObject({ imported: 2, already: 25, first_seq: 25 });
+    expect(await json(exported, options())).toMatchObject({ rows: 2, first_seq: 25 });
+    const sum = "select count(*) as n, sum((payload->>'$.i')::bigint) as sum from events";
+    expect(await json(["query", ...store, sum], options())).toEqual([{ n: 27, sum: 301 }]);
+    expect(await json(["query", "--files", lake, sum])).toEqual([{ n: 27, sum: 301 }]);
   });
 
   it("passes the doctor, who leaves nothing behind", async () => {

@@ -88,13 +88,12 @@ export class Importer {
     if (failure !== undefined) throw failure;
   }
 
-  /** Where an earlier run stopped; or where this one begins, saved before anything is written. */
+  /** Where an earlier run stopped, or where this one begins. */
   async #begin(): Promise<Mark> {
     const position = await this.#file.read();
     if (position === null) {
       this.#time = this.#options.runtime.now();
       this.#head = await this.#store.head();
-      await this.#save();
       return this.#mark;
     }
     await this.#check(position);
@@ -128,7 +127,7 @@ export class Importer {
     let next: Sourced | undefined;
     const found = await this.#compare(async () => (next = await take(events)));
     this.already += found;
-    // from here on the position is ours: another process under this name stops at its next save
+    // before anything is written. From here on the position is ours: another process under this name stops at its next save
     await this.#save();
     return next;
   }

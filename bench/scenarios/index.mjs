@@ -1,6 +1,8 @@
 import { scenario as cpu } from "./cpu.mjs";
 import { scenario as fileAppend } from "./file-append.mjs";
 import { scenario as fileReplay } from "./file-replay.mjs";
+import { scenario as longCompact } from "./long-compact.mjs";
+import { scenario as longRead } from "./long-read.mjs";
 import { scenario as memory } from "./memory.mjs";
 import { scenario as s3Append } from "./s3-append.mjs";
 import { scenario as s3Batch } from "./s3-batch.mjs";
@@ -21,4 +23,6 @@ export const SCENARIOS = [
   scale,
   scaleVerify,
   startup,
+  longRead,
+  longCompact,
 ];

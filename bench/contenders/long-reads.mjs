@@ -68,6 +68,7 @@ export async function aggregate({ events, orders, ...place }) {
         lists: traffic.requests(/^LIST/),
         indexRequests: traffic.requests(/^GET index/),
         bytes: traffic.bytes(),
+        eventBytes: traffic.bytes(/^GET events/),
       };
     },
   };

@@ -20,7 +20,7 @@ export function writeTables(reports) {
     const wanted = names === undefined ? null : new Set(names.split(" "));
     const here = reports.filter(({ name }) => wanted?.has(name) ?? !elsewhere.has(name));
     const [begin] = place.split("\n");
-    return `${begin}\n\n${here.map(section).join("\n")}\n${END}`;
+    return [begin, "", ...here.map(section), END].join("\n");
   });
   writeFileSync(file, written);
 }

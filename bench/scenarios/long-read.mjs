@@ -51,6 +51,12 @@ const replayRows = [
     unit: "requests",
     goal: { atMost: 150 },
   },
+  {
+    id: "event-requests",
+    title: "replay from segments, GETs of event objects",
+    of: "segments.eventRequests",
+    unit: "requests",
+  },
   { id: "requests", title: "replay from segments, all requests", of: "segments.requests", unit: "requests" },
   { id: "rate", title: "replay from segments", of: "segments.perSecond", unit: "events/s" },
   { id: "file", title: "replay of a local file", of: "file.perSecond", unit: "events/s" },
@@ -66,6 +72,7 @@ const replayRows = [
 const aggregateRows = [
   { id: "one", title: "one aggregate, requests", of: "one.requests", unit: "requests", goal: { atMost: 40 } },
   { id: "one-bytes", title: "one aggregate, bytes", of: "one.bytes", unit: "B" },
+  { id: "one-event-bytes", title: "one aggregate, bytes of event objects among them", of: "one.eventBytes", unit: "B" },
   {
     id: "one-share",
     title: "one aggregate, bytes ÷ bytes of all segments",

@@ -61,17 +61,17 @@ export class Context {
   /** The real S3 server; in a smoke run the emulator in its place. */
   gateway() {
     if (this.smoke) return this.emulator(0).then(({ facts }) => facts);
-    return this.#once("the S3 gateway", () => startBenchGateway(this.#cleanup));
+    return this.once("the S3 gateway", () => startBenchGateway(this.#cleanup));
   }
 
   /** @returns {Promise<{ facts: import("./s3.mjs").Bucket, call: Function }>} */
   emulator(latencyMs) {
     const what = { module: "lib/emulator.mjs", open: "openEmulator", options: { latencyMs } };
-    return this.#once(`an S3 emulator, ${latencyMs} ms`, () => this.child(what));
+    return this.once(`an S3 emulator, ${latencyMs} ms`, () => this.child(what));
   }
 
   instantServer() {
-    return this.#once("a server that answers at once", () =>
+    return this.once("a server that answers at once", () =>
       this.child({ module: "lib/instant-server.mjs", open: "openInstantServer" }),
     );
   }
@@ -86,7 +86,7 @@ export class Context {
 
   /** A log file of so many records that nobody may write to. */
   log(events) {
-    return this.#once(`a log of ${events.toLocaleString("en")} events`, async () => {
+    return this.once(`a log of ${events.toLocaleString("en")} events`, async () => {
       const path = join(this.#temp, `${events}.log`);
       const maker = await this.child({ module: "lib/log-maker.mjs", open: "makeLog" });
       await maker.call("write", path, events);
@@ -109,7 +109,7 @@ export class Context {
   /** The prefix, on the emulator without latency, of such a log in batch objects. `name`: a copy of one's own. */
   s3Log(events, name = "shared") {
     const prefix = `${name}-${events}`;
-    return this.#once(
+    return this.once(
       `${events.toLocaleString("en")} events in batch objects`,
       async () => {
         const emulator = await this.emulator(0);
@@ -122,10 +122,11 @@ export class Context {
 
   #server(name, start) {
     if (this.smoke) return Promise.reject(new NotInstalled(`left out of a smoke run: ${name}`));
-    return this.#once(name, start);
+    return this.once(name, start);
   }
 
-  #once(name, make, key = name) {
+  /** What `make` gives, made when it is first asked for. `name`: for people. */
+  once(name, make, key = name) {
     if (!this.#made.has(key)) {
       progress.show(`preparing ${name} …`);
       this.#made.set(key, make());

@@ -3,6 +3,7 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { startS3Emulator } from "@rynxs/event-store/testing";
+import { countTraffic } from "./traffic.mjs";
 
 const BUCKET = "events";
 
@@ -11,7 +12,9 @@ export async function openEmulator({ latencyMs = 0 }) {
   const emulator = await startS3Emulator({ latencyMs, buckets: [BUCKET] });
   // It remembers every request, for tests; a benchmark would fill the memory with them.
   const forget = setInterval(() => (emulator.requests.length = 0), 100);
+  const traffic = await countTraffic(emulator.endpoint);
   const facts = {
+    traffic: traffic.url,
     server: latencyMs > 0 ? `S3 emulator, ${latencyMs} ms per request` : "S3 emulator",
     endpoint: emulator.endpoint,
     bucket: BUCKET,
@@ -44,6 +47,7 @@ export async function openEmulator({ latencyMs = 0 }) {
     },
     async close() {
       clearInterval(forget);
+      traffic.close();
       await emulator.close();
     },
   };

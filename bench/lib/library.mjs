@@ -11,10 +11,12 @@ const GENESIS = "0".repeat(64);
 
 export const cliPath = join(import.meta.dirname, "..", "..", "packages", "cli", "bin", "rynxs.js");
 
+/** A module below the public entries. @param {string} path in the library's sources, as `core/record.js` */
+export const internal = (path) => import(new URL(`../dist/${path}`, import.meta.resolve("@rynxs/event-store")).href);
+
 /** Turns events into the records of a chain, without any input or output. @returns {Promise<(event: object) => object>} */
 export async function recordChain() {
-  const url = new URL("../dist/core/record.js", import.meta.resolve("@rynxs/event-store"));
-  const { prepareEvent, encodeRecord } = await import(url.href);
+  const { prepareEvent, encodeRecord } = await internal("core/record.js");
   let seq = 0;
   let hash = GENESIS;
   return (event) => {

@@ -6,16 +6,23 @@ import { machineLine } from "./machine.mjs";
 import { goalText, readable } from "./table.mjs";
 
 const file = join(import.meta.dirname, "..", "..", "docs", "PERFORMANCE.md");
-const BEGIN = "<!-- results: written by npm run bench -->";
 const END = "<!-- end of results -->";
+/** A place for tables: of the scenarios that are named, or of all that no other place names. */
+const PLACE = /<!-- results(?: of ([a-z0-9 -]+))?: written by npm run bench -->[^]*?<!-- end of results -->/g;
 
 /** @param {object[]} reports as lib/report.mjs makes them */
 export function writeTables(reports) {
   const text = readFileSync(file, "utf8");
-  const [before, rest] = text.split(BEGIN);
-  const after = rest?.split(END)[1];
-  if (after === undefined) throw new Error(`${file} has no place for the results`);
-  writeFileSync(file, `${before}${BEGIN}\n\n${reports.map(section).join("\n")}\n${END}${after}`);
+  const placed = [...text.matchAll(PLACE)].map(([, names]) => names?.split(" "));
+  if (placed.length === 0) throw new Error(`${file} has no place for the results`);
+  const elsewhere = new Set(placed.flatMap((names) => names ?? []));
+  const written = text.replace(PLACE, (place, names) => {
+    const wanted = names === undefined ? null : new Set(names.split(" "));
+    const here = reports.filter(({ name }) => wanted?.has(name) ?? !elsewhere.has(name));
+    const [begin] = place.split("\n");
+    return [begin, "", ...here.map(section), END].join("\n");
+  });
+  writeFileSync(file, written);
 }
 
 function section({ name, title, about, date, machine, versions, options, rows, contenders }) {

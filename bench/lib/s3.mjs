@@ -1,6 +1,6 @@
 /**
- * @typedef {{ server: string, endpoint: string, bucket: string, region: string, accessKeyId: string, secretAccessKey: string, bareEtags?: boolean }} Bucket
- * `bareEtags`: If-Match wants the ETag without its quotes.
+ * @typedef {{ server: string, endpoint: string, bucket: string, region: string, accessKeyId: string, secretAccessKey: string, bareEtags?: boolean, traffic?: string }} Bucket
+ * `bareEtags`: If-Match wants the ETag without its quotes. `traffic`: where it says what it was asked for (traffic.mjs).
  */
 import { randomUUID } from "node:crypto";
 import { openS3Objects, S3EventStore } from "./library.mjs";

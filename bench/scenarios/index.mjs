@@ -1,6 +1,10 @@
 import { scenario as cpu } from "./cpu.mjs";
 import { scenario as fileAppend } from "./file-append.mjs";
 import { scenario as fileReplay } from "./file-replay.mjs";
+import { scenario as live } from "./live.mjs";
+import { scenario as longCompact } from "./long-compact.mjs";
+import { scenario as longRead } from "./long-read.mjs";
+import { scenario as longScale } from "./long-scale.mjs";
 import { scenario as memory } from "./memory.mjs";
 import { scenario as s3Append } from "./s3-append.mjs";
 import { scenario as s3Batch } from "./s3-batch.mjs";
@@ -21,4 +25,8 @@ export const SCENARIOS = [
   scale,
   scaleVerify,
   startup,
+  longRead,
+  longScale,
+  longCompact,
+  live,
 ];

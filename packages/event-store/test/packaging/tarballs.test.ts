@@ -88,8 +88,8 @@ describe("the tarballs hold what users need and nothing else", () => {
   });
 
   it("their sizes are sane", () => {
-    expect(installed.library.size).toBeLessThan(400_000);
-    expect(installed.library.unpackedSize).toBeLessThan(2_000_000);
+    expect(installed.library.size).toBeLessThan(600_000);
+    expect(installed.library.unpackedSize).toBeLessThan(3_000_000);
     expect(installed.commandLine.size).toBeLessThan(200_000);
     expect(installed.commandLine.unpackedSize).toBeLessThan(1_000_000);
   });
@@ -138,6 +138,27 @@ describe("installed in an empty folder", () => {
       head: { seq: 4 },
       report: { valid: true, events: 5 },
     });
+  });
+
+  it("so does its example of a long log", async () => {
+    const { folder } = installed;
+    const readme = await readFile(join(ROOT, "README.md"), "utf8");
+    const [, example = ""] = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);
+    const prelude = `
+      import { FileEventStore } from "@rynxs/event-store";
+      type MyEvents = { AgentObserved: { foo: string }; AgentStopped: { reason?: string } };
+      const store = await FileEventStore.open<MyEvents>({ path: "long.log" });
+      for (const foo of ["a", "b"]) await store.append({ type: "AgentObserved", aggregateId: "agent-1", payload: { foo } });
+      const signal = AbortSignal.timeout(1000);`;
+    await writeFile(join(folder, "long.ts"), `${prelude}\n${example}\nconsole.log(JSON.stringify(state));\n`);
+    await writeFile(join(folder, "tsconfig.long.json"), JSON.stringify({ ...TSCONFIG, files: ["long.ts"] }));
+    expect(await run(folder, join(ROOT, "node_modules/.bin/tsc"), "-p", "tsconfig.long.json")).toMatchObject({
+      code: 0,
+      stdout: "",
+    });
+    const lines = (await succeed(folder, process.execPath, "long.js")).trimEnd().split("\n");
+    // versions, then seqs of the subscription, then the state
+    expect(lines).toEqual(["1", "2", "0", "1", "2", '{"AgentObserved":2,"AgentStopped":1}']);
   });
 
   it("the library does not need the optional AWS client", async () => {

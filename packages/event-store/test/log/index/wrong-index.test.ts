@@ -300,6 +300,8 @@ describe("a wrong index never gives a wrong answer", () => {
     ["twice", (lines) => lines.splice(3, 0, lines[3] ?? "")],
     ["in another order", (lines) => lines.reverse()],
     ["replaced by another aggregate's", (lines) => (lines[3] = lines.at(-1) ?? "")],
+    ["in its neighbour's place", (lines) => lines.splice(3, 2, lines[4] ?? "", lines[3] ?? "")],
+    ["there twice, and its neighbour not", (lines) => (lines[4] = lines[3] ?? "")],
     ["changed", (lines) => (lines[3] = (lines[3] ?? "").replace('"salt":0', '"salt":1'))],
     ["no record", (lines) => (lines[3] = "{}")],
     ["from behind the run", (lines) => (lines[3] = RECORDS.at(-1)?.line.toString() ?? "")],

@@ -156,6 +156,8 @@ describe("damage elsewhere in a segment", () => {
       [without(4, 5), 4000],
       [Buffer.concat([gz, Buffer.from("x")]), 5000],
       [gz.subarray(0, -1), 5000],
+      [Buffer.from("no gzip"), 0],
+      [Buffer.alloc(0), 0],
     ];
     for (const [bytes, seq] of seqs) {
       const cut = logOf("", "");

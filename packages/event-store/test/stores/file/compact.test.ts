@@ -127,6 +127,22 @@ describe("compact() on a log in files", () => {
       expect(await refusal(store.compact())).toMatchObject({ code: "GAP", facts: { seq: 0, actual: 60 } }),
     );
     expect(log.suffixes()).toEqual(files);
+    const compacted = goldenLog();
+    await compacted.with((store) => store.compact());
+    compacted.remove(".seg-000001.gz");
+    await compacted.with(async (store) =>
+      expect(await refusal(store.compact())).toMatchObject({ code: "GAP", facts: { seq: 0, actual: 15 } }),
+    );
+  });
+
+  it("takes no other file for a segment", async () => {
+    const log = goldenLog();
+    for (const suffix of [".seg-000007.gz.new", ".seg-000008.gz.old", ".seg-000009.xz", ".seg-10.gz"])
+      log.write("something", suffix);
+    await log.with(async (store) => {
+      expect(await store.compact()).toMatchObject({ written: 2 });
+      expect(await verdict(store)).toEqual({ good: 60, code: undefined, seq: undefined });
+    });
   });
 
   it.each([1, 2, 3])("random ranges read the same before and after, seed %i", async (seed) => {

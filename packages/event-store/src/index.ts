@@ -25,7 +25,7 @@ export { canonicalizeText } from "./core/json/canonical-text.js";
 export { JsonText } from "./core/json/json-text.js";
 export type * from "./objects/port.js";
 export { directoryObjects } from "./objects/directory.js";
-export { memoryObjects } from "./objects/memory.js";
+export { memoryObjects, type MemoryObjects, type MemoryOptions } from "./objects/memory.js";
 export { FileEventStore, type FileEventStoreOptions } from "./stores/file/file-event-store.js";
 export { openEventStore, storeConfig, type Environment, type StoreConfig, type StoreOverrides } from "./stores/open.js";
 export type * from "./stores/port.js";

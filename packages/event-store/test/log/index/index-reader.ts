@@ -46,6 +46,9 @@ export class IndexReader {
       storedHead: (signal) => readHead(log, signal),
       walk: (range) => walkObjects(log, range),
       hashOf,
+      watch: () => {
+        throw new Error("not part of this");
+      },
       index: this.index,
     };
   }

@@ -84,7 +84,8 @@ export class LogWalk {
   async *#walkObjects(until: number): AsyncGenerator<WalkStep, Stop | null> {
     let stop: Stop = { gap: null };
     try {
-      yield* walkEventObjects(this.#log, this.#chain, { ...this.#range, toSeq: until }, this.#after);
+      const range = { ...this.#range, toSeq: until, batches: this.#inside || this.#range.batches === true };
+      yield* walkEventObjects(this.#log, this.#chain, range, this.#after);
     } catch (error) {
       if (!(error instanceof VerificationError) || error.code !== "GAP") throw error;
       stop = { gap: error };

@@ -1,10 +1,9 @@
 import { EventStoreError } from "../../core/errors.js";
 import { MAX_SEQ, type Head } from "../../core/event.js";
-import type { RecordView } from "../../core/record-view.js";
 import type { Runtime } from "../../system/runtime.js";
 import type { SeqRange } from "../keys.js";
 import { EMPTY, vanished, type LogOnObjects } from "../log-on-objects.js";
-import type { SegmentRecords } from "../index/build-run.js";
+import { RunBuilder, type SegmentRecords } from "../index/build-run.js";
 import { ensureIndex } from "../index/ensure-index.js";
 import { listIndex, longest } from "../index/list-index.js";
 import { walkObjects } from "../reader.js";
@@ -39,8 +38,10 @@ export class Compactor {
   readonly #store: SegmentStore;
   readonly #options: CompactOptions;
   #known: Known[] = [];
-  /** Built, and not written yet: the beginning of a top run that may be written at once. */
+  /** Built, and not written yet: the beginning of a top run that may be written at once … */
   #held: BuiltSegment[] = [];
+  /** … and its index run, made beside it. */
+  #topIndex: RunBuilder | null = null;
   readonly #runtime: Runtime;
   readonly #indexes: boolean;
   /** First seqs of segments that were found damaged, and of those whose index is complete. */
@@ -82,6 +83,9 @@ export class Compactor {
     const { signal } = this.#options;
     const before = this.#held.at(-1)?.end ?? (await this.#recordBefore(run.first));
     const builder = new SegmentBuilder(run, before);
+    const top = runAt(run.first, TOP_LEVEL);
+    if (run.first === top.first && this.#indexes) this.#topIndex = new RunBuilder(top, before);
+    else if (this.#held.at(-1)?.last !== run.first - 1) this.#topIndex = null;
     const range = { fromSeq: run.first, toSeq: run.last, objectsFirst: true, onAnchor: () => undefined, signal };
     let end = before;
     for await (const { records, head } of walkObjects(this.#log, {
@@ -89,10 +93,14 @@ export class Compactor {
       ...(run.first > 0 && { anchor: before }),
     })) {
       await builder.add(records);
+      await this.#topIndex?.add(records);
       end = head;
       if (builder.tooLarge) break;
     }
-    if (builder.tooLarge) return this.#build(partsOf(run)[0] ?? run);
+    if (builder.tooLarge) {
+      this.#topIndex = null;
+      return this.#build(partsOf(run)[0] ?? run);
+    }
     if (end.seq < run.last) throw vanished(this.#log, this.#log.keys.event(end.seq + 1), end.seq + 1);
     await this.#hold(await builder.end(end));
     return run;
@@ -110,20 +118,23 @@ export class Compactor {
     this.#held = held;
     if (!fits) await this.#flush();
     else if (held.length === parts.length) {
-      this.#held = [joinSegments(held)];
-      await this.#flush();
+      this.#held = [];
+      const [whole, index] = [joinSegments(held), this.#topIndex];
+      await this.#write(whole, index ? () => index.end(whole.end) : undefined);
+      this.#topIndex = null;
     }
   }
 
   async #flush(): Promise<void> {
     const held = this.#held;
     this.#held = [];
+    this.#topIndex = null;
     for (const segment of held) await this.#write(segment);
   }
 
-  async #write(segment: BuiltSegment): Promise<void> {
+  async #write(segment: BuiltSegment, run?: () => Promise<Buffer>): Promise<void> {
     if ((await this.#store.write(segment, this.#options.signal)) === "written") this.#written++;
-    await this.#index({ ...segment, records: () => portions(segment.records) });
+    await this.#index({ ...segment, records: () => recordsOf(segment), run });
     this.#known.push({ first: segment.first, last: segment.last, size: segment.body.length });
   }
 
@@ -223,10 +234,3 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
       cause: signal.reason,
     });
 }
-
-/** Some at a time. */
-async function* portions(records: readonly RecordView[]): AsyncGenerator<readonly RecordView[]> {
-  for (let at = 0; at < records.length; at += PORTION) yield Promise.resolve(records.slice(at, at + PORTION));
-}
-
-const PORTION = 1000;

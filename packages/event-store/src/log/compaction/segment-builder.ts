@@ -13,7 +13,6 @@ export interface BuiltSegment extends SeqRange {
   readonly body: Buffer;
   /** Of its lines, with their newlines. */
   readonly bytes: number;
-  readonly records: readonly RecordView[];
 }
 
 /** One segment of several that follow one another. */
@@ -26,7 +25,6 @@ export function joinSegments(segments: readonly BuiltSegment[]): BuiltSegment {
     end: last.end,
     body: Buffer.concat(segments.map(({ body }) => body)),
     bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
-    records: segments.flatMap(({ records }) => records),
   };
 }
 
@@ -36,7 +34,6 @@ export class SegmentBuilder {
   readonly #before: Head;
   readonly #maker = new MemberMaker();
   readonly #members: Promise<Buffer>[] = [];
-  readonly #records: RecordView[] = [];
   #total = 0;
 
   constructor(run: SeqRange, before: Head) {
@@ -54,7 +51,6 @@ export class SegmentBuilder {
       const { line } = record;
       this.#total += line.length + 1;
       if (this.tooLarge) return;
-      this.#records.push(record);
       const member = this.#maker.add(line);
       if (member) await this.#push(member);
     }
@@ -64,7 +60,7 @@ export class SegmentBuilder {
     const member = this.#maker.end();
     if (member) await this.#push(member);
     const body = Buffer.concat(await Promise.all(this.#members));
-    return { ...this.#run, before: this.#before, end, body, bytes: this.#total, records: this.#records };
+    return { ...this.#run, before: this.#before, end, body, bytes: this.#total };
   }
 
   async #push(member: Promise<Buffer>): Promise<void> {

@@ -19,6 +19,8 @@ export interface SegmentRecords extends SeqRange {
   readonly end: Head;
   /** `first` … `last`, verified, from the beginning each time it is called. */
   readonly records: () => AsyncIterable<readonly RecordView[]>;
+  /** Its index run, where that was made beside the segment. */
+  readonly run?: (() => Promise<Buffer>) | undefined;
 }
 
 /** Lines of several aggregates share a block up to this size; an aggregate that has more has blocks of its own. */
@@ -33,41 +35,67 @@ const NEWLINE = 0x0a;
  * file itself. @throws ConfigError when the records are not those that the segment says
  */
 export async function buildRun(segment: SegmentRecords, chunkBytes?: number): Promise<Buffer> {
-  const { first, last, before, end } = segment;
-  const sorter = new RunSorter(chunkBytes);
-  const types = new TypeCounts(first, last);
-  let head: Head = before;
-  for await (const records of segment.records()) {
-    for (const record of records) {
-      if (record.seq !== head.seq + 1 || record.prevHash !== head.hash || record.seq > last)
-        throw notTheRecords(segment);
-      head = { seq: record.seq, hash: record.eventHash };
-      types.add(record);
-    }
-    await sorter.add(records);
-  }
-  if (before.seq !== first - 1 || head.seq !== last || end.seq !== last || head.hash !== end.hash)
-    throw notTheRecords(segment);
+  const builder = new RunBuilder(segment, segment.before, chunkBytes);
+  for await (const records of segment.records()) await builder.add(records);
+  return builder.end(segment.end);
+}
 
-  const writer = new MemberWriter();
-  const blocks = new RecordBlocks(writer);
-  for await (const group of sorter.sorted()) await blocks.add(group);
-  const { records, refs } = await blocks.end();
-  const aggregates = new TableWriter(writer, aggregateRefs, TABLE_BLOCK_BYTES);
-  for (const { id, ref } of refs) await aggregates.add({ key: id, refs: [ref] });
-  const aggregatesPart = await aggregates.end();
-  const typesPart = await types.write(writer);
-  const root = encodeRoot({
-    first,
-    last,
-    before: before.hash,
-    end: end.hash,
-    runs: [{ first, last }],
-    records,
-    aggregates: aggregatesPart,
-    types: typesPart,
-  });
-  return Buffer.concat([writer.bytes(), root]);
+/** Makes an index run of records as they come. */
+export class RunBuilder {
+  readonly #range: SeqRange;
+  readonly #before: Head;
+  readonly #sorter: RunSorter;
+  readonly #types: TypeCounts;
+  #head: Head;
+
+  /** `before`: the record before the first one. */
+  constructor({ first, last }: SeqRange, before: Head, chunkBytes?: number) {
+    this.#range = { first, last };
+    this.#before = this.#head = before;
+    this.#sorter = new RunSorter(chunkBytes);
+    this.#types = new TypeCounts(first, last);
+  }
+
+  /** @throws ConfigError when they are not the next ones */
+  async add(records: readonly RecordView[]): Promise<void> {
+    let head = this.#head;
+    for (const record of records) {
+      if (record.seq !== head.seq + 1 || record.prevHash !== head.hash || record.seq > this.#range.last)
+        throw notTheRecords(this.#range);
+      head = { seq: record.seq, hash: record.eventHash };
+      this.#types.add(record);
+    }
+    this.#head = head;
+    await this.#sorter.add(records);
+  }
+
+  /** @throws ConfigError when it did not come to just this record */
+  async end(end: Head): Promise<Buffer> {
+    const { first, last } = this.#range;
+    const { seq, hash: reached } = this.#head;
+    if (this.#before.seq !== first - 1 || seq !== last || end.seq !== last || reached !== end.hash)
+      throw notTheRecords(this.#range);
+    const writer = new MemberWriter();
+    const blocks = new RecordBlocks(writer);
+    for await (const group of this.#sorter.sorted()) await blocks.add(group);
+    const { records, refs } = await blocks.end();
+    const table = new TableWriter(writer, aggregateRefs, TABLE_BLOCK_BYTES);
+    for (const { id, ref } of refs) await table.add({ key: id, refs: [ref] });
+    const aggregates = await table.end();
+    const types = await this.#types.write(writer);
+    const runs = [{ first, last }];
+    const root = encodeRoot({
+      first,
+      last,
+      before: this.#before.hash,
+      end: end.hash,
+      runs,
+      records,
+      aggregates,
+      types,
+    });
+    return Buffer.concat([writer.bytes(), root]);
+  }
 }
 
 function notTheRecords({ first, last }: SeqRange): ConfigError {

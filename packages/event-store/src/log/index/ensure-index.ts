@@ -42,7 +42,12 @@ export async function ensureIndex(
       const within = known.filter(({ first, last }) => segment.first <= first && last <= segment.last);
       const its = within.find(({ first, last }) => first === segment.first && last === segment.last);
       if (its === undefined || !(await isOf(context, its, segment))) {
-        await placeFile(log.objects, log.keys.indexFile("runs", segment), await buildRun(segment), { runtime, signal });
+        await placeFile(
+          log.objects,
+          log.keys.indexFile("runs", segment),
+          await (segment.run?.() ?? buildRun(segment)),
+          { runtime, signal },
+        );
         changed.push(segment);
         written++;
       }

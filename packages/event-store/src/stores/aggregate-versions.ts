@@ -3,12 +3,21 @@ import type { Head } from "../core/event.js";
 import { aggregateKey } from "../core/record.js";
 import type { AppendOutcome, ExpectedVersion } from "../log/append-job.js";
 import { EMPTY } from "../log/log-on-objects.js";
+import { abortedError } from "../log/turns.js";
+import { onAbort } from "../system/on-abort.js";
 import type { ReadOptions } from "./port.js";
 
 /** How many events an aggregate has, up to a place in the log. */
 interface Counted {
   readonly version: number;
   readonly at: Head;
+}
+
+/** A count under way, and how many wait for it. */
+interface Count {
+  readonly result: Promise<Counted>;
+  readonly abort: AbortController;
+  waiting: number;
 }
 
 /** Aggregates whose last count is kept. */
@@ -31,6 +40,8 @@ export class AggregateVersions {
   readonly #source: VersionSource;
   /** The latest ones at the end. A hint: the writer asks for another count when it does not fit. */
   readonly #known = new Map<string, Counted>();
+  /** Counts under way. */
+  readonly #counts = new Map<string, Count>();
 
   constructor(source: VersionSource) {
     this.#source = source;
@@ -45,8 +56,9 @@ export class AggregateVersions {
   ): Promise<AppendOutcome> {
     const key = aggregateKey(aggregateId);
     for (let tries = 0; tries < TRIES; tries++) {
-      const last = this.#known.get(aggregateId);
-      const { version: known, at } = tries === 0 && last ? last : await this.#count(aggregateId, last, signal);
+      // Whoever comes while it is counted waits for that: they go on in the order in which they came.
+      const last = tries === 0 && !this.#counts.has(aggregateId) ? this.#known.get(aggregateId) : undefined;
+      const { version: known, at } = last ?? (await this.#counted(aggregateId, signal));
       const outcome = await append({ key, expected, known, at });
       if ("stale" in outcome) continue;
       this.#learn(aggregateId, outcome, expected);
@@ -57,6 +69,35 @@ export class AggregateVersions {
       `others appended too much each time that the events of aggregate ${JSON.stringify(aggregateId)} had been counted; nothing was written`,
       { hint: "try again, or let fewer processes write to one log" },
     );
+  }
+
+  /** One count for all who wait for it; it ends when none of them is left. @throws EventStoreError ABORTED */
+  #counted(aggregateId: string, signal?: AbortSignal): Promise<Counted> {
+    const count = this.#counts.get(aggregateId) ?? this.#begin(aggregateId);
+    count.waiting++;
+    return new Promise<Counted>((resolve, reject) => {
+      const leave = (): void => {
+        if (signal) reject(abortedError(signal));
+        if (--count.waiting > 0) return;
+        count.abort.abort();
+        if (this.#counts.get(aggregateId) === count) this.#counts.delete(aggregateId);
+      };
+      const release = onAbort(signal, leave);
+      if (signal?.aborted) leave();
+      count.result.finally(release).then(resolve, reject);
+    });
+  }
+
+  #begin(aggregateId: string): Count {
+    const abort = new AbortController();
+    const result = this.#count(aggregateId, this.#known.get(aggregateId), abort.signal);
+    const count = { result, abort, waiting: 0 };
+    this.#counts.set(aggregateId, count);
+    const ended = (): void => {
+      if (this.#counts.get(aggregateId) === count) this.#counts.delete(aggregateId);
+    };
+    result.then(ended, ended);
+    return count;
   }
 
   /** Reads only what is new since the last count, if that is of this log. */

@@ -211,6 +211,44 @@ describe("what expectedVersion costs", () => {
   });
 });
 
+describe("many who wait for the same count", () => {
+  it("share it, and go on in their order; one who leaves does not end it for the others", async () => {
+    const shared = memoryObjects();
+    const { asked, objects } = watched(memoryObjects({ bucket: shared.bucket }));
+    const other = await bucketStore(shared);
+    await other.appendBatch(Array.from({ length: 5 }, () => event("a")));
+    const store = await bucketStore(objects, true);
+    const abort = new AbortController();
+    const left = store.append(event("a"), { expectedVersion: 5, signal: abort.signal });
+    const run = Array.from({ length: 50 }, (_, i) => store.append(event("a", i), { expectedVersion: 5 + i }));
+    abort.abort();
+    await expect(left).rejects.toMatchObject({ code: "ABORTED" });
+    const versions = (await Promise.all(run)).map((answer) => answer.committed && answer.version);
+    expect(versions).toEqual(Array.from({ length: 50 }, (_, i) => 6 + i));
+    expect(asked.length).toBeLessThanOrEqual(10);
+  });
+
+  it("leave nothing behind when all of them leave", async () => {
+    const shared = memoryObjects();
+    const other = await bucketStore(shared);
+    for (let n = 0; n < 5; n++) await other.append(event("a"));
+    const { asked, objects } = watched(memoryObjects({ bucket: shared.bucket }));
+    const store = await bucketStore(objects);
+    const abort = new AbortController();
+    const both = [5, 5].map((expectedVersion) => store.append(event("a"), { expectedVersion, signal: abort.signal }));
+    const { get } = objects;
+    objects.get = (...args) => {
+      abort.abort();
+      return get.apply(objects, args);
+    };
+    for (const one of both) await expect(one).rejects.toMatchObject({ code: "ABORTED" });
+    objects.get = get;
+    asked.length = 0;
+    expect(await store.append(event("a"), { expectedVersion: 5 })).toMatchObject({ committed: true, version: 6 });
+    await store.close();
+  });
+});
+
 describe("a count that does not fit the log any more", () => {
   const at = (seq: number, digit: string): Head => ({ seq, hash: digit.repeat(64) });
 

@@ -55,7 +55,18 @@ module.exports = {
       name: "cli-packages",
       severity: "error",
       from: { path: "^packages/cli/src/" },
-      to: { dependencyTypes: npm, pathNot: packages("commander", "cli-progress", "cli-table3", "@types/cli-progress", "hyparquet-writer", "hyparquet", "@duckdb/node-api") },
+      to: {
+        dependencyTypes: npm,
+        pathNot: packages(
+          "commander",
+          "cli-progress",
+          "cli-table3",
+          "@types/cli-progress",
+          "hyparquet-writer",
+          "hyparquet",
+          "@duckdb/node-api",
+        ),
+      },
     },
     {
       name: "cli-uses-public-entries",

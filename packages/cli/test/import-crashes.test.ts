@@ -5,7 +5,6 @@ import {
   S3EventStore,
   systemRuntime,
   type EventStore,
-  type MemoryObjects,
   type ObjectStore,
   type PutOutcome,
   type Runtime,
@@ -14,7 +13,7 @@ import { Importer } from "../src/import/importer.js";
 import { ownEvent } from "../src/import/own-events.js";
 import { Source } from "../src/import/source.js";
 
-type Bucket = MemoryObjects["bucket"];
+type Bucket = ReturnType<typeof memoryObjects>["bucket"];
 /** What becomes of the write at which a process dies: nothing; it was stored; it is stored when the next process has begun. */
 type Fate = "lost" | "stored" | "late";
 
@@ -66,7 +65,14 @@ function mortal(bucket: Bucket, at: number, fate: Fate, onWrite: (n: number) => 
     delete: async () => {},
     close: async () => {},
   };
-  return { objects, land: async () => void (await late?.()), writes: () => writes, died: () => dead };
+  return {
+    objects,
+    land: async (): Promise<void> => {
+      await late?.();
+    },
+    writes: () => writes,
+    died: () => dead,
+  };
 }
 
 async function open(objects: ObjectStore): Promise<EventStore> {

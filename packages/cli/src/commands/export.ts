@@ -94,7 +94,7 @@ async function toFile(
   const { output, interrupts } = context;
   const progress = await progressOf(store, flags, flags.from ?? 0);
   try {
-    const file = await exportFile(store, rangeOf(flags, interrupts.stop), layout, path, progress.update);
+    const file = await exportFile(store, rangeOf(flags, interrupts.stop), layout, path, (n) => progress.update(n));
     const text = `${count(file.rows, "event")} exported to ${path}, ${count(file.bytes, "byte")}\nsha256 ${file.sha256}`;
     await output.result(text, { rows: file.rows, file: path, bytes: file.bytes, sha256: file.sha256 });
   } catch (error) {

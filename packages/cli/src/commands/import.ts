@@ -99,7 +99,7 @@ async function importInto(
     runtime: systemRuntime,
     stop: interrupts.stop,
     abort: interrupts.abort,
-    onProgress: progress.update,
+    onProgress: (n) => progress.update(n),
   });
   try {
     await importer.run(source);

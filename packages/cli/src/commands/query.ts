@@ -90,7 +90,8 @@ async function eventsOf(flags: QueryFlags, scratch: string, context: Context): P
     const range = { fromSeq: flags.from, toSeq: flags.to, aggregateId: flags.aggregate, type: flags.type };
     const layout = { format: "parquet", raw: false, guardFormulas: false } as const;
     try {
-      return (await exportFile(store, { ...range, signal: interrupts.stop }, layout, file, progress.update)).rows;
+      return (await exportFile(store, { ...range, signal: interrupts.stop }, layout, file, (n) => progress.update(n)))
+        .rows;
     } finally {
       progress.stop();
     }

@@ -152,9 +152,12 @@ function sameParts(a: Manifest, b: Manifest): boolean {
   return manifestText({ ...a, source: "", rowsPerFile: 1 }) === manifestText({ ...b, source: "", rowsPerFile: 1 });
 }
 
+type Option = string | number | boolean | undefined;
+type Difference = readonly [name: string, before: Option, now: Option];
+
 /** Other events than before would make the folder a mixture that no query can be asked of. */
 function checkSame(folder: string, found: Manifest, request: PartsRequest): void {
-  const differences: [string, unknown, unknown][] = [
+  const differences: Difference[] = [
     ["--format", found.layout.format, request.layout.format],
     ["--raw", found.layout.raw, request.layout.raw],
     ["--guard-formulas", found.layout.guardFormulas, request.layout.guardFormulas],
@@ -171,7 +174,7 @@ function checkSame(folder: string, found: Manifest, request: PartsRequest): void
   });
 }
 
-function show(value: unknown): string {
+function show(value: Difference[1]): string {
   return value === undefined ? "none" : String(value);
 }
 

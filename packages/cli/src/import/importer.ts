@@ -67,12 +67,12 @@ export class Importer {
   async run(source: Source): Promise<void> {
     const done = await this.#begin();
     const events = source.events(done)[Symbol.asyncIterator]();
-    let failure: unknown;
+    let failure: Error | undefined;
     try {
       let next = await this.#catchUp(events);
       for (; next !== undefined && !this.#options.stop.aborted; next = await take(events)) await this.#add(next);
     } catch (error) {
-      failure = error;
+      failure = asError(error);
     } finally {
       await events.return();
     }
@@ -83,7 +83,7 @@ export class Importer {
       if (failure === undefined) this.#mark = source.mark();
     }
     await this.#save().catch((error: unknown) => {
-      failure ??= error;
+      failure ??= asError(error);
     });
     if (failure !== undefined) throw failure;
   }
@@ -226,5 +226,9 @@ export class Importer {
 
 async function take(events: AsyncIterator<Sourced, void>): Promise<Sourced | undefined> {
   const { value, done } = await events.next();
-  return done === true ? undefined : (value as Sourced);
+  return done === true ? undefined : value;
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

@@ -1,3 +1,4 @@
+import type * as DuckDb from "@duckdb/node-api";
 import type {
   DuckDBConnection,
   DuckDBExtractedStatements,
@@ -8,7 +9,7 @@ import type {
 import { CliError } from "../exit.js";
 import { COLUMNS } from "../export/columns.js";
 
-type Package = typeof import("@duckdb/node-api");
+type Package = typeof DuckDb;
 
 /** What this was tested with. */
 export const INSTALL: string = "npm install @duckdb/node-api@1.5.6-r.1";

@@ -1,6 +1,7 @@
+import type * as DuckDb from "@duckdb/node-api";
 import type { DuckDBType, DuckDBValue } from "@duckdb/node-api";
 
-type Package = typeof import("@duckdb/node-api");
+type Package = typeof DuckDb;
 
 /** Values of a result as text, without losing a digit. */
 export class Values {
@@ -42,7 +43,7 @@ export class Values {
   #nested(value: DuckDBValue, type: DuckDBType): string {
     const d = this.#duckdb;
     if ((value instanceof d.DuckDBListValue || value instanceof d.DuckDBArrayValue) && "valueType" in type) {
-      return `[${value.items.map((item) => this.json(item, type.valueType as DuckDBType)).join(",")}]`;
+      return `[${value.items.map((item) => this.json(item, type.valueType)).join(",")}]`;
     }
     if (value instanceof d.DuckDBStructValue && type instanceof d.DuckDBStructType) {
       const members = type.entryNames.map(

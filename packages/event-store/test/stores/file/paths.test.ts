@@ -207,7 +207,15 @@ describe("files beside the log", () => {
   it("with names like a segment's, but not one's, are none of the log's", async () => {
     const log = new ScratchLog();
     await log.with((store) => store.appendWithRetry(event(0)));
-    for (const suffix of [".seg-1", ".seg-0000001", ".seg-abc", ".seg-000001.gz", ".seg-000001~", "x.seg-000001"])
+    for (const suffix of [
+      ".seg-1",
+      ".seg-0000001",
+      ".seg-abc",
+      ".seg-000001.gz.new",
+      ".seg-1.gz",
+      ".seg-000001~",
+      "x.seg-000001",
+    ])
       log.write("oops\n", suffix);
     await log.with(async (store) => {
       expect(await numbers(store)).toEqual([0]);

@@ -17,8 +17,8 @@ export function longSizes(context) {
 
 /** What a reader of the tables must know of these logs. */
 export const describeLong = ({ events, orders }) =>
-  `${events.toLocaleString("en")} events of ${orders.toLocaleString("en")} aggregates that take turns, so that any ${orders.toLocaleString("en")} records in a row hold ` +
-  `each of them once, and ${TAIL} events behind them that are not compacted yet. A record has about 370 bytes, hashes included; in batch objects of 1,000.`;
+  `${events.toLocaleString("en")} events of ${orders.toLocaleString("en")} aggregates that take turns, so that any ${orders.toLocaleString("en")} records in a row hold each of them\n` +
+  `once, and ${TAIL} events behind them that are not compacted yet. A record has about 370 bytes, hashes included; in batch objects of 1,000.`;
 
 /** The path of a log file of `events` and the tail, that nobody may write to. */
 export function longFile(context, events, orders) {

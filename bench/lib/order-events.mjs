@@ -5,7 +5,7 @@
 const TYPES = ["OrderPlaced", "ItemAdded", "ItemAdded", "ItemRemoved", "PaymentReceived", "OrderShipped"];
 const CURRENCIES = ["EUR", "USD", "GBP"];
 const START = 1767225600000;
-/** Has no factor in common with any number of aggregates that is of the form 2^n · 5^m. */
+/** A prime, so that turns of it come to every aggregate. */
 const STRIDE = 7919;
 
 /** 32 bits that look like chance (the finaliser of MurmurHash3). */
@@ -20,7 +20,7 @@ const hex = (i, salt) => mixed(i, salt).toString(16).padStart(8, "0");
 
 /**
  * Aggregates take turns: each has one event among any so many in a row, the worst case for reading one of them.
- * @param {number} i @param {number} aggregates 1000, 10,000, 100,000 …
+ * @param {number} i @param {number} aggregates how many
  */
 export function orderAt(i, aggregates) {
   return {

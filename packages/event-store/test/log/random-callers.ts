@@ -249,8 +249,10 @@ export function checkIssued(issued: readonly Issued[], log: readonly StoredRecor
   for (const { what, caller, store, told, code, unless, abort, last: place } of issued) {
     const outcome = told instanceof EventStoreError ? told.code : told;
     const aborted = abort?.signal.aborted === true ? ["ABORTED", "COMMIT_UNKNOWN"] : [];
-    const allowed =
-      code !== undefined ? [code] : ["committed", ...(unless ? [unless] : []), ...(troubled ? TROUBLE : [])];
+    // That it is too large shows only at its place, which trouble may keep it from.
+    const mayBeTroubled = troubled && (code === undefined || code === "TOO_LARGE");
+    const ends = code !== undefined ? [code] : ["committed", ...(unless ? [unless] : [])];
+    const allowed = [...ends, ...(mayBeTroubled ? TROUBLE : [])];
     expect([...allowed, ...aborted], `${what} of caller ${String(caller)}`).toContain(outcome);
     if (!place) continue;
     const there = log[place.seq]?.eventHash === place.eventHash;

@@ -252,8 +252,8 @@ FROM and TO are file:PATH or s3://BUCKET/PREFIX. Records are verified on the way
 arrive byte for byte. Run it again after an interruption, or when FROM has grown: it
 goes on behind what TO holds, if that is the beginning of FROM; else it refuses.
 Event by event on S3, unless --batch says how many go into one object. With --segments
-a bucket gets what compact and prune would leave of the log: segments, and event objects
-of the last 10,000 to 20,000 events only; a hundred times fewer requests.
+a bucket gets objects of 1000 events each, and the copy ends with what rynxs compact does.
+FROM is read through its segments by itself.
 
 Examples:
   rynxs copy file:events.log s3://my-bucket/events

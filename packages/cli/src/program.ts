@@ -140,6 +140,7 @@ export function buildProgram(
   );
 
   define(program, "compact", "make compressed segments of long runs of events", help.COMPACT)
+    .option("--check", "read every segment, and make those anew that are damaged")
     .option("--no-index", "segments only, no index by aggregate and type")
     .option("--watch", "keep at it until Ctrl-C")
     .option("--interval <seconds>", "with --watch: how often to look", parseSeconds, 60)
@@ -162,7 +163,7 @@ export function buildProgram(
     .option("--to-endpoint <url>", "of TO")
     .option("--to-region <name>", "of TO")
     .option("--batch <n>", "records in one write (1 to 1000; default 1 on S3, 1000 for a file)", parseCount(1000))
-    .option("--segments", "to an empty place in a bucket: all but the last events as compressed segments")
+    .option("--segments", "to a bucket: objects of 1000 events, compacted in the end")
     .option("--json", "print JSON")
     .action((from: string, to: string, flags: CopyFlags) =>
       run(async (context) => (await import("./commands/copy.js")).copy(from, to, flags, context)),

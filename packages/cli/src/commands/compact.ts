@@ -10,6 +10,8 @@ import { count } from "../text.js";
 export interface CompactFlags extends StoreFlags {
   /** Make the index by aggregate and type too. */
   readonly index: boolean;
+  /** Read every segment in full. */
+  readonly check?: boolean;
   readonly watch?: true;
   /** Seconds between two runs. */
   readonly interval: number;
@@ -42,13 +44,14 @@ export async function compact(flags: CompactFlags, context: Context): Promise<vo
 
 async function compactOnce(
   store: EventStore,
-  { index }: CompactFlags,
+  { index, check = false }: CompactFlags,
   { interrupts }: Context,
 ): Promise<CompactionReport> {
   const progress = await startProgress("compacting");
   try {
     return await store.compact({
       index,
+      check,
       signal: interrupts.stop,
       onProgress: ({ records }) => {
         progress.update(records);

@@ -8,8 +8,8 @@ import type { Progress } from "../progress.js";
 import { startProgress } from "../progress.js";
 import { count, seqRange } from "../text.js";
 
-/** Records written to a file at a time: one fsync for all of them. */
-const FILE_CHUNK = 1000;
+/** Records written to a file at a time: one fsync for all of them; and, where segments are made of them, into one object. */
+const CHUNK = 1000;
 /** Bytes of records that are gathered at most. */
 const CHUNK_BYTES = 4 * 1024 * 1024;
 
@@ -32,15 +32,14 @@ export async function copy(from: string, to: string, flags: CopyFlags, context: 
     openStore(side(from, flags.fromEndpoint, flags.fromRegion, flags), output, { readOnly: true }),
     (source) =>
       withStore(openStore(side(to, flags.toEndpoint, flags.toRegion, flags), output, { readOnly: false }), (target) =>
-        copyLog(
-          source,
-          target,
-          flags.batch ?? (to.startsWith("s3:") ? 1 : FILE_CHUNK),
-          flags.segments ?? false,
-          context,
-        ),
+        copyLog(source, target, chunkSize(to, flags), flags.segments ?? false, context),
       ),
   );
+}
+
+/** Records in one write. */
+function chunkSize(to: string, { batch, segments }: CopyFlags): number {
+  return batch ?? (to.startsWith("s3:") && !segments ? 1 : CHUNK);
 }
 
 function side(store: string, endpoint: string | undefined, region: string | undefined, both: StoreFlags): StoreFlags {
@@ -61,14 +60,13 @@ async function copyLog(
     output.note(`${target.location} already holds the log up to seq ${String(start.seq)}: going on behind it`);
   const progress = await progressOf(source, start);
   const writer = new ChunkWriter(target, start, chunkSize, interrupts.abort, progress);
-  if (segments) writer.segmentsBefore = await segmentsEnd(source, target, start);
   try {
     const range = start.seq < 0 ? {} : { anchor: start };
     for await (const record of source.readRecords({ ...range, signal: interrupts.stop })) {
       await writer.add(record);
       if (interrupts.stop.aborted) break;
     }
-    await writer.end(interrupts.stop.aborted);
+    await writer.flush();
     if (segments && !interrupts.stop.aborted) await target.compact({ signal: interrupts.stop });
   } catch (error) {
     if (!interrupts.stop.aborted) throw await brokenOff(error, writer, target, start);
@@ -111,24 +109,6 @@ async function progressOf(source: EventStore, start: Head): Promise<Progress> {
   return await startProgress("copying", head === undefined ? undefined : Math.max(0, head.seq - start.seq));
 }
 
-/**
- * Where segments end and event objects begin: those of the last 10,000 events at least are what writers and readers of the end of a log
- * look for. 0 when TO has event objects already: it is gone on with by those.
- */
-async function segmentsEnd(source: EventStore, target: EventStore, start: Head): Promise<number> {
-  const end = (await source.head()).seq + 1 - RUN;
-  const { objects, root } = target.derived;
-  const { entries } = await objects.list({ prefix: root, maxKeys: 1 });
-  // Event keys, which begin with digits, come first.
-  if (start.seq >= 0 && /^\d/.test(entries[0]?.key.slice(root.length) ?? "")) return 0;
-  return Math.max(0, Math.floor(end / RUN) * RUN);
-}
-
-/** Records of a base segment. */
-const RUN = 10_000;
-/** Records that are gathered for a segment have so many bytes at most; where they are larger, segments of fewer are made. */
-const SEGMENT_BYTES = 32 * 1024 * 1024;
-
 /** Hands records over in chunks; a chunk is written whole or not at all. */
 class ChunkWriter {
   readonly #target: EventStore;
@@ -138,8 +118,6 @@ class ChunkWriter {
   #chunk: StoredRecord[] = [];
   #bytes = 0;
   copied = 0;
-  /** Records before this seq go into segments. */
-  segmentsBefore = 0;
   /** What the target is known to hold. */
   head: Head;
 
@@ -152,45 +130,20 @@ class ChunkWriter {
   }
 
   async add(record: StoredRecord): Promise<void> {
-    const segment = record.seq < this.segmentsBefore;
-    if (this.#bytes + record.line.length > (segment ? SEGMENT_BYTES : CHUNK_BYTES)) await this.flush();
+    if (this.#bytes + record.line.length > CHUNK_BYTES) await this.flush();
     this.#chunk.push(record);
     this.#bytes += record.line.length;
-    const full = segment ? (record.seq + 1) % RUN === 0 : this.#chunk.length >= this.#size;
-    if (full) await this.flush();
-  }
-
-  /** Writes what is left; of a segment that is not whole nothing, when the next run will bring the rest of it. */
-  async end(interrupted: boolean): Promise<void> {
-    if (!interrupted || (this.#chunk[0]?.seq ?? 0) >= this.segmentsBefore) await this.flush();
+    if (this.#chunk.length >= this.#size) await this.flush();
   }
 
   async flush(): Promise<void> {
     const chunk = this.#chunk;
     this.#chunk = [];
     this.#bytes = 0;
-    const [first] = chunk;
-    if (first === undefined) return;
-    if (first.seq < this.segmentsBefore) await this.#writeSegments(chunk);
-    else {
-      this.head = await this.#target.importRecords(chunk, { signal: this.#signal });
-      this.copied += chunk.length;
-    }
+    if (chunk.length === 0) return;
+    this.head = await this.#target.importRecords(chunk, { signal: this.#signal });
+    this.copied += chunk.length;
     this.#progress.update(this.copied);
-  }
-
-  /** As the largest runs that begin where the records do and are whole. */
-  async #writeSegments(records: readonly StoredRecord[]): Promise<void> {
-    for (let at = 0; at < records.length;) {
-      const first = records[at]?.seq ?? 0;
-      let size = RUN;
-      while (first % size !== 0 || at + size > records.length) size /= 10;
-      const run = records.slice(at, at + size);
-      this.head = await this.#target.importSegment(run, { signal: this.#signal });
-      at += size;
-      this.copied += size;
-      this.#progress.update(this.copied);
-    }
   }
 }
 

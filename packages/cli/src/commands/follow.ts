@@ -19,7 +19,8 @@ export async function follow(
 ): Promise<void> {
   const { position: name, ...range } = options;
   const mark = name === undefined ? null : await Bookmark.open(store, name, output);
-  const start = mark?.start ? { from: undefined, anchor: mark.start } : {};
+  const last = mark?.start ?? null;
+  const start = last !== null && last.seq + 1 >= (range.from ?? 0) ? { from: undefined, anchor: last } : {};
   const unread = new AbortController();
   const subscription = store.subscribe({
     ...range,

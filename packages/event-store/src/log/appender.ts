@@ -191,9 +191,10 @@ export class Appender {
 
   /** The tail that `look` finds. */
   async #see(look: (log: LogOnObjects) => Promise<Head>): Promise<Head> {
-    const at = this.#now();
+    const before = this.#now();
     const head = await look(this.#log);
-    this.#tail = { head, at };
+    // A clock that ran ahead is put right by the first answer of the server.
+    this.#tail = { head, at: Math.min(before, this.#now()) };
     return head;
   }
 
@@ -241,7 +242,7 @@ export class Appender {
       }
       races++;
       fresh = false;
-      await follow(this.#stepTo(attempt, fate.winner, at));
+      await follow(this.#stepTo(attempt, fate.winner));
       if (group.expecting) continue;
       if (races % STEPS_BEFORE_LIST === 0) await advance();
       await this.#pause(races, until, tail, group.signal);
@@ -253,9 +254,10 @@ export class Appender {
     const keySeq = tail.seq + 1;
     if (group.records.length > MAX_BATCH_RECORDS) throw new Error("a group outgrew its object");
     const key = this.#log.keys.event(keySeq);
-    const notAfter = this.#log.objects.fence && this.#tail ? this.#tail.at + TAIL_TRUE_MS : undefined;
+    const seenAt = this.#tail?.at ?? 0;
+    const notAfter = this.#log.objects.fence ? seenAt + TAIL_TRUE_MS : undefined;
     const body = objectBody(group.records);
-    return { key, keySeq, body, putId: this.#runtime.id(), before: tail, end: group.end, notAfter };
+    return { key, keySeq, body, putId: this.#runtime.id(), before: tail, end: group.end, seenAt, notAfter };
   }
 
   async #put(attempt: Attempt, until: number, signal?: AbortSignal): Promise<Fate | "expired"> {
@@ -283,24 +285,25 @@ export class Appender {
     if (fate === "expired") return this.#settle(until, signal);
     this.#open = null;
     if (fate.stored) this.#committed(attempt.end, at);
-    else this.#stepTo(attempt, fate.winner, at);
+    else this.#stepTo(attempt, fate.winner);
     return { committed: fate.stored, end: attempt.end };
   }
 
   #committed(end: Head, at: number): void {
-    this.#tail = { head: end, at };
+    this.#tail = { head: end, at: Math.min(at, this.#now()) };
     this.#head?.note(end);
   }
 
   /** The tail behind the object that won: its records must link to the tail that we both saw. @throws VerificationError */
-  #stepTo(attempt: Attempt, winner: Buffer, at: number): Head {
+  #stepTo(attempt: Attempt, winner: Buffer): Head {
     const chain = new ChainWalk(attempt.before);
     const { fault, records } = walkObject(chain, winner, attempt.keySeq, factsOf(this.#log, attempt.key), {
       wanted: () => this.#recent.following,
     });
     if (fault) throw fault;
     this.#recent.note(records);
-    this.#tail = { head: chain.head, at };
+    // When it was the last record, nobody knows: no earlier than the one that it was put behind.
+    this.#tail = { head: chain.head, at: attempt.seenAt };
     return chain.head;
   }
 

@@ -10,6 +10,7 @@ import type { SegmentCatalog, SegmentEntry } from "./segments/catalog.js";
 import { compactable } from "./segments/layout.js";
 import { SegmentUnusable } from "./segments/segment-file.js";
 import { segmentObject } from "./segments/segment-object.js";
+import { SegmentTrust } from "./segments/segment-trust.js";
 import type { WalkRange, WalkStep } from "./walk.js";
 
 /** Fewer records than that are not worth a look for segments, as long as their event objects are there. */
@@ -38,6 +39,7 @@ export class LogWalk {
   #objectsFrom = 0;
   /** What was walked last may have ended within an event object. */
   #inside = false;
+  readonly #trust: SegmentTrust;
   /** Segments that were gone when they were read. */
   readonly #gone = new Set<string>();
 
@@ -47,10 +49,12 @@ export class LogWalk {
     this.#range = range;
     this.#catalog = catalog;
     this.#after = after;
+    this.#inside = range.unanchored === true;
+    this.#trust = new SegmentTrust(log, range.signal);
   }
 
   async *steps(): AsyncGenerator<WalkStep> {
-    const { toSeq, likelyEnd = -1 } = this.#range;
+    const { toSeq, likelyEnd } = this.#range;
     /** Event objects do not go on here: only a segment can. */
     let stop: Stop | null = null;
     while (this.#chain.head.seq < toSeq) {
@@ -75,26 +79,20 @@ export class LogWalk {
         yield* this.#enter(next);
         if (this.#chain.head.seq >= next) stop = null;
       }
-      // What the log is known to reach beyond the end of the event objects may be in segments.
-      if (stop?.gap === null && this.#chain.head.seq >= Math.min(likelyEnd, toSeq)) return;
+      // What the log may reach beyond the end of the event objects is in segments.
+      if (stop?.gap === null && likelyEnd !== undefined && this.#chain.head.seq >= likelyEnd) return;
     }
   }
 
   /** Null when they reach so far; else why they end before: a gap, or the log's end. */
   async *#walkObjects(until: number): AsyncGenerator<WalkStep, Stop | null> {
-    let stop: Stop = { gap: null };
-    try {
-      const range = { ...this.#range, toSeq: until, batches: this.#inside || this.#range.batches === true };
-      yield* walkEventObjects(this.#log, this.#chain, range, this.#after);
-    } catch (error) {
-      if (!(error instanceof VerificationError) || error.code !== "GAP") throw error;
-      stop = { gap: error };
-      this.#objectsFrom = Number(error.actual) || 0;
-    }
+    const range = { ...this.#range, toSeq: until, batches: this.#inside || this.#range.batches === true };
+    const gap = yield* walkEventObjects(this.#log, this.#chain, range, this.#after);
+    if (gap !== null) this.#objectsFrom = Number(gap.actual) || 0;
     const { seq } = this.#chain.head;
     if (seq > this.#after) this.#inside = seq >= until;
     this.#after = seq;
-    return seq >= until ? null : stop;
+    return seq >= until ? null : { gap };
   }
 
   /** The rest of the event object that record `next` stands in, and does not begin. */
@@ -122,9 +120,12 @@ export class LogWalk {
 
   async *#walkSegment(segment: SegmentEntry, next: number): AsyncGenerator<WalkStep> {
     const { objects } = this.#log;
-    const toSeq = Math.min(this.#range.toSeq, segment.last);
-    const { signal } = this.#range;
+    const { signal, objectsFirst } = this.#range;
+    // Where event objects come first, they go on where there is one again.
+    const objectsFrom = objectsFirst === true && this.#objectsFrom > next ? this.#objectsFrom : Infinity;
+    const toSeq = Math.min(this.#range.toSeq, segment.last, objectsFrom - 1);
     try {
+      await this.#trust.check(segment);
       for await (const block of segmentObject(objects, segment).blocks({ fromSeq: next, toSeq, signal })) {
         yield* stepOf(this.#chain, this.#walkBlock(segment, block, toSeq));
         if (this.#chain.head.seq >= toSeq) break;

@@ -14,6 +14,8 @@ export interface Attempt {
   readonly putId: string;
   readonly before: Head;
   readonly end: Head;
+  /** `before` was the log's last record later than this reading of the fence's clock. */
+  readonly seenAt: number;
   /** It is not sent any more after that, by the clock of the backend's fence. */
   readonly notAfter: number | undefined;
 }

@@ -13,14 +13,15 @@ import { fetchAhead } from "./window.js";
  * The records behind those that `chain` has come to, up to `range.toSeq` or the log's end, from their event objects: those beyond the
  * key `after`. As long as each object holds one record, keys are computed, up to where the log is likely to end; from the first that
  * holds more, is large, or is missing, and to find the end, they are listed.
- * @throws VerificationError at the first fault, behind the good records before it
+ * @returns why it ended before `range.toSeq`: an object that is missing, or null at the log's end
+ * @throws VerificationError at the first fault within an object, behind the good records before it
  */
 export async function* walkEventObjects(
   log: LogOnObjects,
   chain: ChainWalk,
   range: WalkRange,
   after: number,
-): AsyncGenerator<WalkStep> {
+): AsyncGenerator<WalkStep, VerificationError | null> {
   const walk = new ObjectWalk(log, chain, range, after);
   const window = new ReadWindow();
   // Behind a batch there may be others.
@@ -31,13 +32,14 @@ export async function* walkEventObjects(
       if (walk.ended() || !walk.singles) break;
     }
   }
-  if (walk.ended()) return;
+  if (walk.ended()) return walk.gap;
   const listed = (signal: AbortSignal): AsyncIterable<Candidate> =>
     upToFirstBeyond(listEvents(log.objects, log.keys, walk.after, signal), range.toSeq);
   for await (const objects of fetchWindow(log, window, range, listed)) {
     yield* walk.take(objects, false);
-    if (walk.ended()) return;
+    if (walk.ended()) break;
   }
+  return walk.gap;
 }
 
 /** Takes up objects as they come. */
@@ -46,6 +48,8 @@ class ObjectWalk {
   after: number;
   /** So far each object was there, was small, and held one record. */
   singles = true;
+  /** An object that is missing, and with it the next record. */
+  gap: VerificationError | null = null;
   readonly #log: LogOnObjects;
   readonly #chain: ChainWalk;
   readonly #range: WalkRange;
@@ -57,9 +61,9 @@ class ObjectWalk {
     this.after = after;
   }
 
-  /** The range's last record was verified. */
+  /** The range's last record was verified, or the next one is missing. */
   ended(): boolean {
-    return this.#chain.head.seq >= this.#range.toSeq;
+    return this.gap !== null || this.#chain.head.seq >= this.#range.toSeq;
   }
 
   /** One step for all of them. `computed`: of keys that need not exist; the first that shows that it is none of them ends it. */
@@ -73,6 +77,7 @@ class ObjectWalk {
         break;
       }
       const walked = this.#walk(object);
+      if (this.gap !== null) break;
       this.after = object.seq;
       for (const record of walked.records) records.push(record);
       count += walked.count;
@@ -88,15 +93,20 @@ class ObjectWalk {
     const chain = this.#chain;
     const facts = factsOf(this.#log, key);
     const expected = chain.head.seq + 1;
-    if (seq > expected) return faulty(gap(expected, seq, { facts }));
+    if (seq > expected) return this.#missing(gap(expected, seq, { facts }));
     if (size > MAX_OBJECT_BYTES) return faulty(oversized(expected, size, facts));
-    if (body === null) return faulty(vanished(expected, facts));
+    if (body === null) return this.#missing(vanished(expected, facts));
     if (expected >= fromSeq) return walkObject(chain, body, seq, facts, this.#range);
     // The log ended before `fromSeq` and has grown since: these records are on the way there.
     const { fault } = walkObject(chain, body, seq, facts, { toSeq: fromSeq - 1, wanted: () => false });
     if (fault !== null || chain.head.seq < fromSeq - 1) return { records: [], count: 0, fault };
     this.#range.onAnchor({ ...chain.head, source: "record" });
     return walkRest(chain, body, seq, facts, this.#range);
+  }
+
+  #missing(gap: VerificationError): Walked {
+    this.gap = gap;
+    return { records: [], count: 0, fault: null };
   }
 }
 

@@ -66,7 +66,12 @@ async function start(log: LogOnObjects, catalog: SegmentCatalog, range: WalkRang
 
   const key = log.keys.event(keySeq);
   const object = await log.objects.get(key, { signal });
-  if (object === null) throw vanished(keySeq, factsOf(log, key));
+  if (object === null) {
+    // Pruned since it was listed.
+    const compacted = known ? null : await anchorInSegment(log, catalog, range);
+    if (compacted) return compacted;
+    throw vanished(keySeq, factsOf(log, key));
+  }
   const facts = factsOf(log, key);
   const record = recordAlone(object.body, keySeq, before, facts);
   if (known && !record) return { chain: new ChainWalk(known), after: before };

@@ -1,11 +1,12 @@
-import type { ErrorFacts } from "../core/errors.js";
+import { VerificationError } from "../core/errors.js";
 import type { Head } from "../core/event.js";
 import { headContradiction, parseHead } from "../core/head-check.js";
 import type { RecordView } from "../core/record-view.js";
 import { lastRecordOf, recordAlone } from "./event-object.js";
-import { lastEventAfter, lastEventUpTo } from "./listing.js";
+import { lastEventAfter } from "./listing.js";
+import { objectAt } from "./object-at.js";
 import { EMPTY, factsOf, vanished, type LogOnObjects } from "./log-on-objects.js";
-import { listSegments, SegmentCatalog } from "./segments/catalog.js";
+import { SegmentCatalog } from "./segments/catalog.js";
 import { recordInSegments } from "./segments/segment-record.js";
 
 export { EMPTY, factsOf, type LogOnObjects } from "./log-on-objects.js";
@@ -39,26 +40,11 @@ export async function findTail(log: LogOnObjects, signal?: AbortSignal): Promise
 /** The tail when `known` is a record of the log (or EMPTY): one LIST when nothing was appended since. */
 export async function advanceTail(log: LogOnObjects, known: Head, signal?: AbortSignal): Promise<Head> {
   const last = await lastEventAfter(log.objects, log.keys, known.seq, signal);
-  if (last === null) return known.seq < 0 ? lastInSegments(log, signal) : known;
+  if (last === null) return known.seq < 0 ? withoutSegments(log, signal) : known;
   const key = log.keys.event(last);
   const object = await log.objects.get(key, { signal });
   if (object === null) throw vanished(log, key, last);
   return lastRecordOf(object.body, last, factsOf(log, key));
-}
-
-/** The object that can hold record `seq`: the last one that begins at or before it; null when there is none. */
-async function objectAt(
-  log: LogOnObjects,
-  seq: number,
-  signal?: AbortSignal,
-): Promise<{ readonly keySeq: number; readonly body: Buffer; readonly facts: ErrorFacts } | null> {
-  const direct = await log.objects.get(log.keys.event(seq), { signal });
-  const keySeq = direct ? seq : await lastEventUpTo(log.objects, log.keys, seq, signal);
-  if (keySeq === null) return null;
-  const key = log.keys.event(keySeq);
-  const body = (direct ?? (await log.objects.get(key, { signal })))?.body;
-  if (body === undefined) throw vanished(log, key, keySeq);
-  return { keySeq, body, facts: factsOf(log, key) };
 }
 
 /** Record `seq`, checked alone; null when the log has none. */
@@ -73,14 +59,17 @@ function compactedRecord(log: LogOnObjects, seq: number, signal?: AbortSignal): 
   return recordInSegments(log, new SegmentCatalog(log.objects, log.keys, signal), seq, signal);
 }
 
-/** The end of a log that has no event object, but segments: one that was copied so far. */
-async function lastInSegments(log: LogOnObjects, signal?: AbortSignal): Promise<Head> {
-  let end: number | null = null;
-  for await (const page of listSegments(log.objects, log.keys, 0, signal)) end = page.at(-1)?.last ?? end;
-  if (end === null) return EMPTY;
-  const record = await compactedRecord(log, end, signal);
-  if (record !== null) return headOf(record);
-  throw vanished(log, log.keys.segments, end);
+/** A log without an event object has no segment either: what made one kept the last 10,000 records as they were. @throws VerificationError */
+async function withoutSegments(log: LogOnObjects, signal?: AbortSignal): Promise<Head> {
+  const { objects, keys } = log;
+  const { entries } = await objects.list({ prefix: keys.segments, maxKeys: 1, signal });
+  const [first] = entries;
+  if (first === undefined) return EMPTY;
+  const at = { seq: 0, expected: "event objects behind the segments", actual: "segments alone" };
+  throw new VerificationError("TRUNCATED", at, "the log has segments, but no event object: its end was deleted", {
+    facts: factsOf(log, first.key),
+    hint: "look for the event objects in a backup; the segments can be read (rynxs read, rynxs copy) and say how far they reach",
+  });
 }
 
 function headOf(record: RecordView | null): Head {

@@ -1,12 +1,9 @@
 import type { Head } from "../core/event.js";
-import type { RecordView } from "../core/record-view.js";
 
 /** What keeps a long log cheap to store and to read. Nothing here changes what the log holds. */
 export interface Upkeep {
   compact(options: CompactOptions): Promise<CompactionReport>;
   prune(options: PruneOptions): Promise<PruneReport>;
-  /** Begins a log with a segment, or goes on behind another one. The records are verified, and consecutive. */
-  importSegment(records: readonly RecordView[], signal?: AbortSignal): Promise<Head>;
 }
 
 export interface UpkeepProgress {
@@ -19,6 +16,8 @@ export interface UpkeepProgress {
 export interface CompactOptions {
   /** Make the index by aggregate and type too; default true. Only on buckets. */
   readonly index?: boolean | undefined;
+  /** Read every segment in full, and make those anew that are damaged; default false: only those that are merged are read. */
+  readonly check?: boolean | undefined;
   readonly onProgress?: ((progress: UpkeepProgress) => void) | undefined;
   /** Ends it between two steps (ABORTED); the next run goes on from there. */
   readonly signal?: AbortSignal | undefined;

@@ -128,12 +128,6 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
     return { seq: last.seq, hash: last.eventHash };
   }
 
-  async importSegment(records: readonly StoredRecord[], options: WriteOptions = {}): Promise<Head> {
-    this.#checkOpen();
-    if (!isArray(records) || records.length === 0) throw new ConfigError("a segment is an array of records");
-    return this.#upkeep.importSegment(verifiedViews(records), options.signal);
-  }
-
   read<T extends keyof E & string = keyof E & string>(
     options: ReadOptions<T> = {},
   ): AsyncIterableIterator<RecordedEvent<Pick<E, T>>, undefined> {
@@ -285,17 +279,14 @@ export class EventLog<E extends EventMap> implements EventStore<E> {
 
 /** The records of a piece of another log, verified among themselves. A line with a newline would be two lines here. */
 function verifiedPiece(records: readonly StoredRecord[]): StoredRecord[] {
-  return verifiedViews(records).map(({ seq, eventHash, prevHash, line }) => ({ seq, eventHash, prevHash, line }));
-}
-
-function verifiedViews(records: readonly StoredRecord[]): RecordView[] {
   let chain: ChainWalk | null = null;
   return records.map(({ line }) => {
     if (line.includes(0x0a))
       throw new EventStoreError("INVALID_EVENT", "a record holds a newline: one record is one line");
     // A line that says nothing of its place is left for the walk to judge.
     chain ??= new ChainWalk(placeBefore(line) ?? undefined);
-    return chain.accept(line);
+    const { seq, eventHash, prevHash } = chain.accept(line);
+    return { seq, eventHash, prevHash, line };
   });
 }
 

@@ -44,12 +44,6 @@ export interface EventStore<E extends EventMap = AnyEvents> {
   importRecords(records: readonly StoredRecord[], options?: WriteOptions): Promise<Head>;
 
   /**
-   * As `importRecords`, but as a segment, for a bucket log that has no event objects yet (`rynxs copy --segments`): 1, 10, 100, 1000 or
-   * 10,000 records, from a multiple of their number on. Leave at least the last 10,000 records of a log to `importRecords`.
-   */
-  importSegment(records: readonly StoredRecord[], options?: WriteOptions): Promise<Head>;
-
-  /**
    * The records in order of seq, each verified before it is handed out; throws the VerificationError at the first fault.
    * A read that meets the log's end also fails, after its last record, when the stored head shows that there was more.
    */

@@ -1,6 +1,5 @@
 import { ConfigError } from "../core/errors.js";
 import type { AnyEvents, EventMap, HashVersion, Head } from "../core/event.js";
-import type { RecordView } from "../core/record-view.js";
 import { Appender } from "../log/appender.js";
 import { HeadKeeper } from "../log/head-keeper.js";
 import { LogIndex } from "../log/index/coverage.js";
@@ -140,11 +139,6 @@ class ObjectUpkeep implements Upkeep {
   async compact(options: CompactOptions): Promise<CompactionReport> {
     const { Compactor } = await import("../log/compaction/compactor.js");
     return new Compactor(this.#log, this.#runtime, options).run();
-  }
-
-  async importSegment(records: readonly RecordView[], signal?: AbortSignal): Promise<Head> {
-    const { importSegment } = await import("../log/compaction/import-segment.js");
-    return importSegment(this.#log, this.#runtime, records, signal);
   }
 
   async prune(options: PruneOptions): Promise<PruneReport> {

@@ -71,10 +71,6 @@ class RecordedStore implements EventStore {
     return this.#store.importRecords(records, options);
   }
 
-  importSegment(records: readonly StoredRecord[], options?: WriteOptions): Promise<Head> {
-    return this.#store.importSegment(records, options);
-  }
-
   read<T extends string = string>(options: ReadOptions<T> = {}): AsyncIterable<RecordedEvent<Pick<AnyEvents, T>>> {
     return this.#seen(this.#store.read(options), options);
   }

@@ -248,7 +248,7 @@ function open(): { readonly store: EventLog<Record<string, { n: number }>>; read
     derived: { objects: memoryObjects(), root: "" },
     source,
     writer,
-    upkeep: { compact: unused, prune: unused, importSegment: unused },
+    upkeep: { compact: unused, prune: unused },
     hashVersion: 1,
     runtime: systemRuntime,
   });

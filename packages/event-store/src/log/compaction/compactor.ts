@@ -1,13 +1,13 @@
-import { EventStoreError } from "../../core/errors.js";
+import { EventStoreError, VerificationError } from "../../core/errors.js";
 import { MAX_SEQ, type Head } from "../../core/event.js";
 import type { Runtime } from "../../system/runtime.js";
 import type { SeqRange } from "../keys.js";
-import { EMPTY, vanished, type LogOnObjects } from "../log-on-objects.js";
+import { EMPTY, factsOf, vanished, type LogOnObjects } from "../log-on-objects.js";
 import { RunBuilder, type SegmentRecords } from "../index/build-run.js";
 import { ensureIndex } from "../index/ensure-index.js";
 import { listIndex, longest } from "../index/list-index.js";
 import { walkObjects } from "../reader.js";
-import { listSegments } from "../segments/catalog.js";
+import { listSegments, type SegmentEntry } from "../segments/catalog.js";
 import {
   compactable,
   MAX_RECORDS_BYTES,
@@ -19,6 +19,8 @@ import {
   widest,
 } from "../segments/layout.js";
 import { BadSegment, recordsOf, type ProvenSegment } from "../segments/segment-proof.js";
+import { SegmentUnusable } from "../segments/segment-file.js";
+import { SegmentTrust } from "../segments/segment-trust.js";
 import { findTail, recordAt } from "../tail.js";
 import type { CompactionReport, CompactOptions } from "../upkeep.js";
 import { joinSegments, SegmentBuilder, type BuiltSegment } from "./segment-builder.js";
@@ -63,29 +65,53 @@ export class Compactor {
     const { signal, onProgress } = this.#options;
     const head = await findTail(this.#log, signal);
     const of = compactable(head.seq);
-    for await (const page of listSegments(this.#log.objects, this.#log.keys, 0, signal)) this.#known.push(...page);
+    const segments: SegmentEntry[] = [];
+    for await (const page of listSegments(this.#log.objects, this.#log.keys, 0, signal)) segments.push(...page);
+    await this.#check(segments);
+    this.#known = segments;
     for (let next = 0; next < of;) {
       throwIfAborted(signal);
       onProgress?.({ records: next, of });
       const covering = widest(this.#known, next);
+      if (covering) await this.#flush();
       next = 1 + (covering ?? (await this.#build(runFrom(next)))).last;
       const top = runAt(next - 1, TOP_LEVEL);
       if (next - 1 === top.last) await this.#merge(top);
     }
     await this.#flush();
+    if (this.#options.check === true) await this.#mendSegments();
     if (this.#indexes) await this.#mendIndex();
     onProgress?.({ records: of, of });
     return { written: this.#written, merged: this.#merged, records: of, head };
   }
 
+  /** The last segment, or with the option all of them, must be of this log. @throws VerificationError */
+  async #check(segments: readonly SegmentEntry[]): Promise<void> {
+    const trust = new SegmentTrust(this.#log, this.#options.signal);
+    for (const segment of longest(segments).slice(this.#options.check === true ? 0 : -1)) {
+      throwIfAborted(this.#options.signal);
+      try {
+        await trust.check(segment);
+      } catch (error) {
+        if (!(error instanceof SegmentUnusable)) throw error;
+        const at = { seq: segment.last, expected: "a segment of this log", actual: error.message };
+        throw new VerificationError("CHAIN_BROKEN", at, error.message, {
+          facts: factsOf(this.#log, segment.key),
+          hint: "the log was rolled back or rewritten since the segment was made, or the segment was: find out which; then delete the one that is wrong",
+        });
+      }
+    }
+  }
+
   /** Makes a segment of a run; of its first part, when it is too large. */
   async #build(run: SeqRange): Promise<SeqRange> {
     const { signal } = this.#options;
-    const before = this.#held.at(-1)?.end ?? (await this.#recordBefore(run.first));
+    const held = this.#held.at(-1);
+    const before = held?.last === run.first - 1 ? held.end : await this.#recordBefore(run.first);
     const builder = new SegmentBuilder(run, before);
     const top = runAt(run.first, TOP_LEVEL);
     if (run.first === top.first && this.#indexes) this.#topIndex = new RunBuilder(top, before);
-    else if (this.#held.at(-1)?.last !== run.first - 1) this.#topIndex = null;
+    else if (held?.last !== run.first - 1) this.#topIndex = null;
     const range = { fromSeq: run.first, toSeq: run.last, objectsFirst: true, onAnchor: () => undefined, signal };
     let end = before;
     for await (const { records, head } of walkObjects(this.#log, {
@@ -157,6 +183,17 @@ export class Compactor {
     this.#merged += there.length;
   }
 
+  /** Reads every segment in full; those that are damaged are made anew. */
+  async #mendSegments(): Promise<void> {
+    let before: Head = EMPTY;
+    for (const segment of longest(this.#known)) {
+      throwIfAborted(this.#options.signal);
+      if (before.seq !== segment.first - 1) before = await this.#recordBefore(segment.first);
+      const proven = (await this.#readable(segment, before)) ?? (await this.#anew(segment, before));
+      before = proven?.end ?? EMPTY;
+    }
+  }
+
   /** Segments that have no index run: from before there was an index, or from a run that was interrupted. */
   async #mendIndex(): Promise<void> {
     const { signal } = this.#options;
@@ -192,10 +229,9 @@ export class Compactor {
     return outcome === "gone" ? null : segment;
   }
 
-  /** A damaged part, made anew from the log. */
+  /** A damaged part, made anew from the log, and only then replaced. @throws VerificationError when the log cannot give its records */
   async #anew(part: Known, before: Head): Promise<ProvenSegment | null> {
     if (!this.#damaged.delete(part.first)) return null;
-    await this.#store.remove(part, this.#options.signal);
     await this.#build(part);
     await this.#flush();
     return this.#readable(part, before);

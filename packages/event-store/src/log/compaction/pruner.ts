@@ -13,7 +13,7 @@ import { fetchAhead } from "../window.js";
 
 /** Event objects of the last so many records are never deleted: writers and followers work there. */
 const KEPT_RECORDS = 10 ** BASE_LEVEL;
-/** Nor are younger ones: how late a put can be stored behind a tail that was true (log/fenced-tail.ts) is far less than that. */
+/** Nor are younger ones: how late a put can be stored behind a tail that was true (log/appender.ts) is far less than that. */
 const LEAST_HOURS = 24;
 const HOUR_MS = 3_600_000;
 /** DELETEs at a time … */
@@ -52,8 +52,9 @@ export class Pruner {
   async run(): Promise<PruneReport> {
     const { signal, onProgress, delete: really = false } = this.#options;
     const { objects, keys } = this.#log;
-    const writtenBefore = this.#fence.now() - this.#hours * HOUR_MS;
     const { seq } = await findTail(this.#log, signal);
+    // Read behind an answer of the server, which puts a wrong clock right.
+    const writtenBefore = this.#fence.now() - this.#hours * HOUR_MS;
     const keptFrom = compactable(Math.max(-1, seq - KEPT_RECORDS));
     const start = (await firstEventAfter(objects, keys, -1, signal)) ?? keptFrom;
     const catalog = new SegmentCatalog(objects, keys, signal);

@@ -3,7 +3,7 @@ import { linesOf } from "../../core/lines.js";
 import { placeBefore } from "../../core/record-view.js";
 import type { SeqRange } from "../keys.js";
 import { fetchAhead } from "../window.js";
-import { decodeMember, firstLineOf, MAX_MEMBER_BYTES, MemberSplitter, type Member } from "./members.js";
+import { decodeMember, firstLineOf, MAX_MEMBER_BYTES, MEMBER_HEADER, MemberSplitter, type Member } from "./members.js";
 
 /** One GET of a long read. */
 const PIECE_BYTES = 1024 * 1024;
@@ -42,6 +42,12 @@ export interface ByteRange {
   readonly end: number;
 }
 
+/** Where a member begins, and with which record. */
+interface MemberPlace {
+  readonly at: number;
+  readonly seq: number;
+}
+
 /** What of a segment to read. */
 export interface SegmentRange {
   /** The first record that matters, which the segment holds … */
@@ -72,7 +78,7 @@ export class SegmentFile {
     if (exact) start = await this.#lastFrom(start, fromSeq, signal);
     let passed = 0;
     // What lies behind the place where the range should end is asked for only by a reader that comes so far.
-    for (const end of new Set([this.#endNear(toSeq), size])) {
+    for (const end of new Set([Math.max(start, this.#endNear(toSeq)), size])) {
       const source = (abort: AbortSignal): AsyncIterable<Member> => this.#members(splitter, start, end, abort);
       const limits = { width: () => MEMBERS, maxWeight: 4 * PIECE_BYTES, least: 2, weight: rawBytes, signal };
       for await (const decoded of fetchAhead(source, ({ bytes }) => this.#decode(bytes), limits)) {
@@ -92,10 +98,23 @@ export class SegmentFile {
       for (const line of linesOf(block)) {
         const found = placeBefore(line)?.seq;
         if (found === seq - 1) return line;
+        if (found !== undefined && found >= seq) return null;
       }
-      return null;
     }
     return null;
+  }
+
+  /** Its last line; null when there is none. @throws SegmentUnusable; BackendError */
+  async lastLine(signal?: AbortSignal): Promise<Buffer | null> {
+    const { size } = this.#bytes;
+    for (let bytes = LOOK_BYTES / 4; ; bytes *= 4) {
+      const start = Math.max(0, size - bytes);
+      const splitter = new MemberSplitter();
+      const members = splitter.push(await this.#bytes.read({ start, end: size }, signal));
+      const last = splitter.end() ?? members.at(-1);
+      if (last) return [...linesOf(await this.#decode(last.bytes))].at(-1) ?? null;
+      if (start === 0) return null;
+    }
   }
 
   /** The members that end in [start, end). */
@@ -125,7 +144,7 @@ export class SegmentFile {
       const share = (seq - low.seq) / Math.max(1, high.seq - low.seq);
       const guess = low.at + Math.floor(share * (high.at - low.at)) - LOOK_BYTES / 2;
       const at = Math.max(low.at, Math.min(guess, high.at - LOOK_BYTES));
-      const members = await this.#look(at, signal);
+      const members = await this.#looked(at, low.at, signal);
       const before = members.filter((member) => member.seq <= seq).at(-1);
       const behind = members.find((member) => member.seq > seq);
       if (before && behind) return before.at;
@@ -134,6 +153,14 @@ export class SegmentFile {
       else break;
     }
     return low.at;
+  }
+
+  /** As `#look`, further back where no member begins in so short a stretch; not beyond `from`. */
+  async #looked(at: number, from: number, signal?: AbortSignal): Promise<MemberPlace[]> {
+    for (let start = at; ; start = Math.max(from, start - LOOK_BYTES + MEMBER_HEADER.length)) {
+      const members = await this.#look(start, signal);
+      if (members.length > 0 || start <= from || at - start > MAX_MEMBER_BYTES) return members;
+    }
   }
 
   /** Offset of the last member at or behind `at` that begins at or before record `seq`, in stretches that overlap by enough to see its first line. */
@@ -149,14 +176,14 @@ export class SegmentFile {
   }
 
   /** The members that begin in a stretch of the segment, by their first seq. One that is damaged shows no way, and is left to whoever reads on. */
-  async #look(at: number, signal?: AbortSignal): Promise<{ readonly at: number; readonly seq: number }[]> {
+  async #look(at: number, signal?: AbortSignal): Promise<MemberPlace[]> {
     const splitter = new MemberSplitter();
     const { size } = this.#bytes;
     const end = Math.min(at + LOOK_BYTES, size);
     const members = splitter.push(await this.#bytes.read({ start: at, end }, signal));
     const last = splitter.end();
     if (last) members.push(last);
-    const found: { at: number; seq: number }[] = [];
+    const found: MemberPlace[] = [];
     for (const member of members) {
       const line = await firstLineOf(member.bytes);
       const place = line && placeBefore(line);

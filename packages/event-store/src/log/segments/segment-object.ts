@@ -9,6 +9,7 @@ export function segmentObject(objects: ObjectStore, segment: SegmentEntry): Segm
     name: key,
     size,
     read: async (range: { readonly start: number; readonly end: number }, signal?: AbortSignal): Promise<Buffer> => {
+      if (range.end <= range.start) throw new SegmentUnusable(key, "it is empty");
       const object = await objects.get(key, { range, signal });
       if (object === null) throw new SegmentUnusable(key, "it is gone", { gone: true });
       if (object.body.length < range.end - range.start)

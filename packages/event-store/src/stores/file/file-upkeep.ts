@@ -1,5 +1,4 @@
 import { ConfigError } from "../../core/errors.js";
-import type { Head } from "../../core/event.js";
 import type { CompactionReport, CompactOptions, PruneReport, Upkeep } from "../../log/upkeep.js";
 import type { LiveFileContext } from "./live-file.js";
 
@@ -15,10 +14,6 @@ export class FileUpkeep implements Upkeep {
   async compact(options: CompactOptions): Promise<CompactionReport> {
     const { compressSegments } = await import("./compress-segments.js");
     return compressSegments(this.#context, options);
-  }
-
-  importSegment(): Promise<Head> {
-    return Promise.reject(new ConfigError("a log in files takes no segments", { hint: "import its records" }));
   }
 
   prune(): Promise<PruneReport> {

@@ -14,7 +14,7 @@ export interface ConsumeOptions<
   readonly name: string;
   /** One event at a time, in order. What it throws ends the loop, and the event is not passed. */
   readonly handler: (event: RecordedEvent<Pick<E, T>>) => Promise<void> | void;
-  /** Where to begin when nothing was saved yet: a seq, default 0. */
+  /** Where to begin when nothing was saved yet: a seq, default 0. No earlier event is ever handled. */
   readonly from?: number | undefined;
   /** Who this is, for people who look at the position. */
   readonly consumer?: string | undefined;
@@ -50,7 +50,8 @@ export async function consume<E extends EventMap = AnyEvents, T extends keyof E 
   });
   try {
     for await (const event of subscription) {
-      await handler(event);
+      // A position may have been saved before the log had come to where this begins.
+      if (event.seq >= (from ?? 0)) await handler(event);
       await keeper.handled({ seq: event.seq, hash: event.eventHash });
     }
   } catch (error) {

@@ -34,7 +34,7 @@ export class LogWalk {
   /** Key of the last event object taken up. */
   #after: number;
   /** What was wrong with the segments that were left out. */
-  readonly #left: { readonly segment: SegmentEntry; readonly fault: EventStoreError }[] = [];
+  readonly #left: { readonly segment: SegmentEntry; readonly fault: EventStoreError; readonly foreign: boolean }[] = [];
   /** There is none of the event objects before this seq that the walk has yet to come to. */
   #objectsFrom = 0;
   /** What was walked last may have ended within an event object. */
@@ -67,8 +67,12 @@ export class LogWalk {
         continue;
       }
       if (stop !== null) {
-        const fault =
-          this.#left.find(({ segment: { first, last } }) => first <= next && next <= last)?.fault ?? stop.gap;
+        const { gap } = stop;
+        // At the log's end, a segment of another log says nothing of this one.
+        const left = this.#left.find(({ segment: { first, last }, foreign }) => {
+          return first <= next && next <= last && !(gap === null && foreign);
+        });
+        const fault = left?.fault ?? gap;
         if (fault === null) return;
         throw fault;
       }
@@ -158,7 +162,7 @@ export class LogWalk {
       fault instanceof VerificationError || (fault instanceof EventStoreError && fault.code === "ARCHIVED");
     if (!itsOwn) throw error;
     this.#catalog.drop(segment);
-    this.#left.push({ segment, fault });
+    this.#left.push({ segment, fault, foreign: error instanceof SegmentUnusable && error.foreign });
     const why = error instanceof SegmentUnusable ? error.message : `the segment ${segment.key}: ${fault.message}`;
     this.#log.onWarning?.({ code: "SEGMENT_UNUSABLE", message: `${why}; its records are read from elsewhere` });
   }

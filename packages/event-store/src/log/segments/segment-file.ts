@@ -20,11 +20,18 @@ const MAX_LOOKS = 16;
 export class SegmentUnusable extends Error {
   /** It is not there any more: merged into another one, most likely. */
   readonly gone: boolean;
+  /** Whatever it holds, it is not of this log. */
+  readonly foreign: boolean;
 
   /** `name`: its key, or its path. */
-  constructor(name: string, reason: string, options: { readonly gone?: boolean; readonly cause?: unknown } = {}) {
+  constructor(
+    name: string,
+    reason: string,
+    options: { readonly gone?: boolean; readonly foreign?: boolean; readonly cause?: unknown } = {},
+  ) {
     super(`the segment ${name} cannot be used: ${reason}`, { cause: options.cause });
     this.gone = options.gone ?? false;
+    this.foreign = options.foreign ?? false;
   }
 }
 

@@ -37,7 +37,7 @@ export class SegmentTrust {
     const { eventHash } = checkAlone(line, segment.last, { facts: factsOf(this.#log, segment.key) });
     const expected = await this.#hashOf(segment);
     if (expected !== null && expected !== eventHash)
-      throw new SegmentUnusable(segment.key, "the log does not go on from its last record");
+      throw new SegmentUnusable(segment.key, "the log does not go on from its last record", { foreign: true });
     this.#checked.add(segment.key);
   }
 
@@ -54,7 +54,7 @@ export class SegmentTrust {
     const last = await this.#inObject(segment.last);
     if (last) return last.eventHash;
     if ((await firstEventAfter(objects, keys, segment.first - 1, this.#signal)) === null) return null;
-    throw new SegmentUnusable(segment.key, "the log ends before its last record");
+    throw new SegmentUnusable(segment.key, "the log ends before its last record", { foreign: true });
   }
 
   /** Record `seq`, where an event object begins with it. */

@@ -214,6 +214,21 @@ describe("ensureIndex", () => {
     },
   );
 
+  it("removes what a merge left that was interrupted: smaller directories, and shorter runs, within longer ones", async () => {
+    const bucket = bucketOf(RECORDS);
+    const few = { ...LAYOUT, maxDirectoryBytes: 1000 };
+    await ensure(bucket, segmentsOf(RECORDS, 10).slice(0, 20), few);
+    const left = names(bucket).map(
+      (key) => [`events/_index/${key}`, bucket.get(`events/_index/${key}`)?.body] as const,
+    );
+    await ensure(bucket, segmentsOf(RECORDS, 100));
+    for (const [key, body] of left) bucket.put(key, body ?? "");
+    expect((await expectTruth(bucket)).warnings).toEqual([]);
+    expect((await ensure(bucket, segmentsOf(RECORDS, 100))).removed).toBeGreaterThanOrEqual(21);
+    expect(names(bucket)).toEqual(expectedNames);
+    expect((await expectTruth(bucket)).warnings).toEqual([]);
+  });
+
   it("keeps a run that another zlib compressed otherwise", async () => {
     const path = "events/_index/runs/0000000000-0000000099.idx";
     const bucket = bucketOf(RECORDS);

@@ -230,6 +230,9 @@ describe("ensureIndex", () => {
     expect((await ensure(bucket, segmentsOf(RECORDS, 100))).removed).toBeGreaterThanOrEqual(21);
     expect(names(bucket)).toEqual(expectedNames);
     expect((await expectTruth(bucket)).warnings).toEqual([]);
+    bucket.put(`events/_index/${small}`, unmerged.get(`events/_index/${small}`)?.body ?? "");
+    expect(await ensure(bucket, segmentsOf(RECORDS, 100))).toEqual({ written: 0, removed: 1, warnings: [] });
+    expect(names(bucket)).toEqual(expectedNames);
   });
 
   it("keeps a run that another zlib compressed otherwise", async () => {

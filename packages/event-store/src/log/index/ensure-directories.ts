@@ -99,7 +99,7 @@ class Directories {
   /** One of `size` records for each ten that lie side by side, and are small enough. */
   async merge(size: number): Promise<void> {
     const { maxDirectoryBytes } = this.#context.layout;
-    const parts = this.#all.filter(({ first, last }) => last - first + 1 === size / 10);
+    const parts = longest(this.#all.filter(({ first, last }) => last - first + 1 === size / 10));
     for (const first of new Set(parts.map((part) => startOf(part.first, size)))) {
       const range = { first, last: first + size - 1 };
       const its = parts.filter((part) => overlap(part, range));

@@ -214,6 +214,27 @@ describe("ensureIndex", () => {
     },
   );
 
+  it("removes what a merge left that was interrupted: smaller directories, and shorter runs, within longer ones", async () => {
+    const bucket = bucketOf(RECORDS);
+    await ensure(bucket, segmentsOf(RECORDS, 10).slice(0, 20));
+    const unmerged = bucketOf(RECORDS);
+    await ensure(unmerged, segmentsOf(RECORDS, 100), { ...LAYOUT, maxDirectoryBytes: 1000 });
+    const small = name("directories", 400, 599);
+    const left = names(bucket).map(
+      (key) => [`events/_index/${key}`, bucket.get(`events/_index/${key}`)?.body] as const,
+    );
+    await ensure(bucket, segmentsOf(RECORDS, 100));
+    for (const [key, body] of left) bucket.put(key, body ?? "");
+    bucket.put(`events/_index/${small}`, unmerged.get(`events/_index/${small}`)?.body ?? "");
+    expect((await expectTruth(bucket)).warnings).toEqual([]);
+    expect((await ensure(bucket, segmentsOf(RECORDS, 100))).removed).toBeGreaterThanOrEqual(21);
+    expect(names(bucket)).toEqual(expectedNames);
+    expect((await expectTruth(bucket)).warnings).toEqual([]);
+    bucket.put(`events/_index/${small}`, unmerged.get(`events/_index/${small}`)?.body ?? "");
+    expect(await ensure(bucket, segmentsOf(RECORDS, 100))).toEqual({ written: 0, removed: 1, warnings: [] });
+    expect(names(bucket)).toEqual(expectedNames);
+  });
+
   it("keeps a run that another zlib compressed otherwise", async () => {
     const path = "events/_index/runs/0000000000-0000000099.idx";
     const bucket = bucketOf(RECORDS);

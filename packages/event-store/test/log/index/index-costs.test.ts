@@ -3,6 +3,7 @@ import type { StoredRecord } from "../../../src/core/event.js";
 import { ensureIndex } from "../../../src/log/index/ensure-index.js";
 import { LAYOUT } from "../../../src/log/index/layout.js";
 import { memoryObjects } from "../../../src/objects/memory.js";
+import { edited, type Content } from "./edit-file.js";
 import { FakeIndex } from "./fake-index.js";
 import { IndexReader } from "./index-reader.js";
 import { bucketOf, chained, keys, segmentsOf, type Bucket } from "./sample-log.js";
@@ -62,6 +63,25 @@ describe("an aggregate of 100 events among many", () => {
     expect(reader.walked.length).toBeLessThanOrEqual(12);
     expect(reader.walked).not.toContain("GET events/0000050000.json");
     expect(reader.warnings).toEqual([]);
+  });
+
+  it.each<[string, (ref: [number, number, string]) => void]>([
+    ["more records of it than there are", (ref) => (ref[1] += 1)],
+    ["other thousands", (ref) => (ref[2] = ref[2] === "0100" ? "0200" : "0100")],
+  ])("where a table states %s of a rare type, with every sum right, its run is read whole", async (_, edit) => {
+    const wrong = memoryObjects().bucket;
+    for (const key of bucket.keys()) wrong.put(key, bucket.get(key)?.body ?? "");
+    for (const key of bucket.keys("events/_index/")) {
+      const change = ({ types }: Content): void =>
+        types.forEach(([type, refs]) => {
+          if (type === "Rare") for (const ref of refs) if (ref[0] === 4 || refs.length === 1) edit(ref);
+        });
+      wrong.put(key, edited(Buffer.from(bucket.get(key)?.body ?? ""), change));
+    }
+    const reader = new IndexReader(wrong, SCALED);
+    expect(await reader.seqs({ type: "Rare", toSeq: 99_999 })).toEqual([0, 20_011, 40_022, 60_033, 80_044]);
+    expect(reader.warnings).toHaveLength(1);
+    expect(reader.walked).not.toContain("GET events/0000050000.json");
   });
 
   it("a type that is everywhere is read in one walk", async () => {

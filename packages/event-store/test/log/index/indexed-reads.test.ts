@@ -136,6 +136,7 @@ describe("reads through the index", () => {
           let after: string | null = options.after;
           while (after !== null) {
             const page = await reader.aggregates({ ...options, after });
+            expect(page.aggregates.length).toBeLessThanOrEqual(options.limit);
             all.push(...page.aggregates);
             after = page.next;
           }

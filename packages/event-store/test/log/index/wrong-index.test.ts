@@ -170,6 +170,14 @@ describe("a wrong index never gives a wrong answer", () => {
     120_000,
   );
 
+  it("a root's sum changed: it is noticed, whatever the root says", async () => {
+    for (const [key = "", from] of [[RUNS[1], flat] as const, [DIRECTORIES[0], good] as const]) {
+      const at = (from.get(key)?.body.length ?? 0) - 20;
+      const { warnings } = await change(key, (file) => file.fill((file[at] ?? 0) ^ 1, at, at + 1), from);
+      expect(warnings).toEqual([expect.stringContaining("has a root that was changed")]);
+    }
+  });
+
   it.each([0, 1, 61, 62, 63, 200, -1, -62, -500])("cut to %i bytes, or so many more", async (bytes) => {
     for (const key of [RUNS[0], RUNS[5], DIRECTORIES[1]]) {
       await change(key ?? "", (file) => file.subarray(0, bytes));

@@ -1,4 +1,5 @@
 import { checkAlone } from "../../core/chain.js";
+import { EventStoreError, VerificationError } from "../../core/errors.js";
 import { linesOf } from "../../core/lines.js";
 import type { RecordView } from "../../core/record-view.js";
 import { recordAlone } from "../event-object.js";
@@ -46,15 +47,28 @@ export class SegmentTrust {
     const { objects, keys } = this.#log;
     const next = (await this.#begins(segment.last + 1)) ?? (await this.#inObject(segment.last + 1));
     if (next) return next.prevHash;
-    const behind = await this.#catalog.covering(segment.last + 1);
-    if (behind !== null) {
-      const line = await segmentObject(objects, behind).line(segment.last + 1, this.#signal);
-      if (line) return checkAlone(line, segment.last + 1, { facts: factsOf(this.#log, behind.key) }).prevHash;
-    }
+    const behind = await this.#inSegment(segment.last + 1);
+    if (behind) return behind.prevHash;
     const last = await this.#inObject(segment.last);
     if (last) return last.eventHash;
+    // What lies beyond, behind a gap, is another's to judge.
+    if ((await firstEventAfter(objects, keys, segment.last, this.#signal)) !== null) return null;
     if ((await firstEventAfter(objects, keys, segment.first - 1, this.#signal)) === null) return null;
     throw new SegmentUnusable(segment.key, "the log ends before its last record", { foreign: true });
+  }
+
+  /** Record `seq`, where a segment has it; one that cannot be read says nothing. */
+  async #inSegment(seq: number): Promise<RecordView | null> {
+    const segment = await this.#catalog.covering(seq);
+    if (segment === null) return null;
+    try {
+      const line = await segmentObject(this.#log.objects, segment).line(seq, this.#signal);
+      return line && checkAlone(line, seq, { facts: factsOf(this.#log, segment.key) });
+    } catch (error) {
+      const archived = error instanceof EventStoreError && error.code === "ARCHIVED";
+      if (archived || error instanceof SegmentUnusable || error instanceof VerificationError) return null;
+      throw error;
+    }
   }
 
   /** Record `seq`, where an event object begins with it. */

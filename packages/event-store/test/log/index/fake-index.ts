@@ -71,7 +71,7 @@ export class FakeIndex implements ObjectStore {
       for (const seq of [this.#covered - 1, ...this.#tail.slice(0, 1).map(() => this.#covered)])
         all.push(keys.event(seq));
       all.push(keys.head);
-    } else {
+    } else if (prefix !== keys.segments) {
       const kind = prefix === keys.indexPrefix("runs") ? "runs" : "directories";
       if (prefix !== keys.indexPrefix(kind)) unused();
       // Runs lie below directories, too: only those behind them are asked for.

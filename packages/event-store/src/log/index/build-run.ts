@@ -25,8 +25,8 @@ export interface SegmentRecords extends SeqRange {
 
 /** Lines of several aggregates share a block up to this size; an aggregate that has more has blocks of its own. */
 const BLOCK_BYTES: number = 32 * 1024;
-/** Of the fastest kind: it is made of records that are kept, better compressed, elsewhere. */
-const LEVEL = 1;
+/** Of the fast kind: it is made of records that are kept, better compressed, elsewhere. */
+const LEVEL = 3;
 const TABLE_BLOCK_BYTES: number = 16 * 1024;
 const NEWLINE = 0x0a;
 

@@ -83,6 +83,20 @@ describe("consume", () => {
     expect(await (await start({ to: 9 })).ended).toMatchObject({ seq: 9 });
   });
 
+  it("handles nothing before `from`, also where it was stopped before the log had come so far", async () => {
+    await append(0, 4);
+    const first = await start({ from: 10 });
+    await runtime.pass(60_000);
+    first.stop.abort();
+    await first.ended;
+    await append(5, 12);
+    const second = await start({ from: 10 });
+    await settle();
+    expect([first.handled, second.handled, saved()]).toEqual([[], [10, 11, 12], 12]);
+    second.stop.abort();
+    await second.ended;
+  });
+
   it("does not pass the event whose handler failed, nor forget those before it", async () => {
     await append(0, 9);
     const problem = new Error("the mail server is down");

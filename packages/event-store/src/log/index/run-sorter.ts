@@ -9,8 +9,6 @@ const CHUNK_BYTES: number = 80 * 1024 * 1024;
 /** … with what a record costs beside its own. */
 const RECORD_COST = 100;
 
-const NEWLINE: Buffer = Buffer.from("\n");
-
 /**
  * Sorts records by aggregate and seq within bounded memory: what does not fit is kept compressed, sorted chunk by chunk, and merged.
  * Within an aggregate nothing needs sorting: records come in order.
@@ -19,6 +17,7 @@ export class RunSorter {
   readonly #chunkBytes: number;
   readonly #spilled: SortedGroups[] = [];
   #groups = new Map<string, GrowingGroup>();
+  #lines = new Slabs();
   #bytes = 0;
 
   constructor(chunkBytes: number = CHUNK_BYTES) {
@@ -32,14 +31,9 @@ export class RunSorter {
       if (this.#bytes > 0 && this.#bytes + cost > this.#chunkBytes) await this.#spill();
       this.#bytes += cost;
       const id = aggregateIdOf(record);
-      const group = this.#groups.get(id);
-      if (group === undefined)
-        this.#groups.set(id, { id, count: 1, first: record.seq, last: record.seq, pieces: [line, NEWLINE] });
-      else {
-        group.pieces.push(line, NEWLINE);
-        group.count++;
-        group.last = record.seq;
-      }
+      let group = this.#groups.get(id);
+      if (group === undefined) this.#groups.set(id, (group = new GrowingGroup(id, record.seq, this.#lines)));
+      group.add(record.seq, line);
     }
   }
 
@@ -61,14 +55,69 @@ export class RunSorter {
   #take(): Group[] {
     const groups = [...this.#groups.values()];
     this.#groups = new Map();
+    this.#lines = new Slabs();
     return groups.sort((a, b) => compareCodePoints(a.id, b.id));
   }
 }
 
-interface GrowingGroup extends Group {
-  count: number;
+/** A group that takes up its lines as they come. They are cut out when they are asked for: until then a line costs its bytes and a number. */
+class GrowingGroup implements Group {
+  readonly id: string;
+  readonly first: number;
   last: number;
-  readonly pieces: Buffer[];
+  readonly #lines: Slabs;
+  readonly #places: number[] = [];
+
+  constructor(id: string, first: number, lines: Slabs) {
+    this.id = id;
+    this.first = this.last = first;
+    this.#lines = lines;
+  }
+
+  get count(): number {
+    return this.#places.length;
+  }
+
+  get pieces(): readonly Buffer[] {
+    return this.#places.map((place) => this.#lines.lineAt(place));
+  }
+
+  add(seq: number, line: Buffer): void {
+    this.last = seq;
+    this.#places.push(this.#lines.add(line));
+  }
+}
+
+const SLAB_BYTES: number = 1024 * 1024;
+/** More than any line has: a place is the number of its slab times this, and the offset in it. */
+const PLACES_OF_SLAB: number = 2 ** 24;
+const NEWLINE = 0x0a;
+
+/** Copies of lines, each with its newline, in large pieces of memory. */
+class Slabs {
+  readonly #slabs: Buffer[] = [];
+  #at = 0;
+
+  add(line: Buffer): number {
+    const length = line.length + 1;
+    let slab = this.#slabs.at(-1);
+    if (slab === undefined || this.#at + length > slab.length) {
+      slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, length));
+      this.#slabs.push(slab);
+      this.#at = 0;
+    }
+    const place = (this.#slabs.length - 1) * PLACES_OF_SLAB + this.#at;
+    line.copy(slab, this.#at);
+    slab[this.#at + line.length] = NEWLINE;
+    this.#at += length;
+    return place;
+  }
+
+  lineAt(place: number): Buffer {
+    const slab = this.#slabs[Math.floor(place / PLACES_OF_SLAB)] ?? Buffer.alloc(0);
+    const start = place % PLACES_OF_SLAB;
+    return slab.subarray(start, slab.indexOf(NEWLINE, start) + 1);
+  }
 }
 
 /** Of one id, that of an earlier chunk first: its records come before. */

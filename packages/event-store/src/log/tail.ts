@@ -54,6 +54,14 @@ export async function recordAt(log: LogOnObjects, seq: number, signal?: AbortSig
   return record ?? compactedRecord(log, seq, signal);
 }
 
+/** Where the record before `seq` stands in the chain, itself checked. @throws BackendError when it is missing */
+export async function recordBefore(log: LogOnObjects, seq: number, signal?: AbortSignal): Promise<Head> {
+  if (seq === 0) return EMPTY;
+  const record = await recordAt(log, seq - 1, signal);
+  if (record === null) throw vanished(log, log.keys.event(seq - 1), seq - 1);
+  return headOf(record);
+}
+
 /** Record `seq` where only a segment holds it: its event object was pruned. */
 function compactedRecord(log: LogOnObjects, seq: number, signal?: AbortSignal): Promise<RecordView | null> {
   return recordInSegments(log, new SegmentCatalog(log.objects, log.keys, signal), seq, signal);

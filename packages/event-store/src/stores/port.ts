@@ -14,7 +14,10 @@ export interface EventStore<E extends EventMap = AnyEvents> {
   /** Where the log is, for people: `s3://bucket/prefix` or `file:/path`. */
   readonly location: string;
 
-  /** Where what is derived from the log is kept: snapshots, positions, indexes. All of it can be deleted, at no cost but speed. */
+  /**
+   * Where what stands beside the log is kept. Segments (of a log that was not pruned), indexes and snapshots can be deleted at no cost
+   * but speed; without a position or an import's progress, a consumer or an import begins anew.
+   */
   readonly derived: DerivedPlace;
 
   /**

@@ -21,7 +21,7 @@ import {
 import { BadSegment, recordsOf, type ProvenSegment } from "../segments/segment-proof.js";
 import { SegmentUnusable } from "../segments/segment-file.js";
 import { SegmentTrust } from "../segments/segment-trust.js";
-import { findTail, recordAt } from "../tail.js";
+import { findTail, recordBefore } from "../tail.js";
 import type { CompactionReport, CompactOptions } from "../upkeep.js";
 import { joinSegments, SegmentBuilder, type BuiltSegment } from "./segment-builder.js";
 import { SegmentStore } from "./segment-store.js";
@@ -107,7 +107,8 @@ export class Compactor {
   async #build(run: SeqRange): Promise<SeqRange> {
     const { signal } = this.#options;
     const held = this.#held.at(-1);
-    const before = held?.last === run.first - 1 ? held.end : await this.#recordBefore(run.first);
+    const before =
+      held?.last === run.first - 1 ? held.end : await recordBefore(this.#log, run.first, this.#options.signal);
     const builder = new SegmentBuilder(run, before);
     const top = runAt(run.first, TOP_LEVEL);
     if (run.first === top.first && this.#indexes) this.#topIndex = new RunBuilder(top, before);
@@ -173,7 +174,7 @@ export class Compactor {
     if (there.length === 0 || (!whole && there.length < parts.length)) return;
     if (!whole && there.reduce((sum, { size }) => sum + size, 0) > MAX_STORED_BYTES) return;
     await this.#flush();
-    const before = await this.#recordBefore(top.first);
+    const before = await recordBefore(this.#log, top.first, this.#options.signal);
     const proven = whole ? await this.#readable(top, before) : await this.#join(top, there, before);
     if (proven === null) return;
     await this.#index({ ...proven, records: () => recordsOf(proven) });
@@ -188,7 +189,7 @@ export class Compactor {
     let before: Head = EMPTY;
     for (const segment of longest(this.#known)) {
       throwIfAborted(this.#options.signal);
-      if (before.seq !== segment.first - 1) before = await this.#recordBefore(segment.first);
+      if (before.seq !== segment.first - 1) before = await recordBefore(this.#log, segment.first, this.#options.signal);
       const proven = (await this.#readable(segment, before)) ?? (await this.#anew(segment, before));
       before = proven?.end ?? EMPTY;
     }
@@ -201,7 +202,7 @@ export class Compactor {
     for (const segment of longest(this.#known)) {
       throwIfAborted(signal);
       if (runs.some((run) => isSame(run, segment)) || this.#indexed.has(segment.first)) continue;
-      const proven = await this.#readable(segment, await this.#recordBefore(segment.first));
+      const proven = await this.#readable(segment, await recordBefore(this.#log, segment.first, this.#options.signal));
       if (proven) await this.#index({ ...proven, records: () => recordsOf(proven) });
     }
   }
@@ -250,13 +251,6 @@ export class Compactor {
       this.#log.onWarning?.({ code: "SEGMENT_UNUSABLE", message });
       return null;
     }
-  }
-
-  async #recordBefore(seq: number): Promise<Head> {
-    if (seq === 0) return EMPTY;
-    const record = await recordAt(this.#log, seq - 1, this.#options.signal);
-    if (record === null) throw vanished(this.#log, this.#log.keys.event(seq - 1), seq - 1);
-    return { seq: record.seq, hash: record.eventHash };
   }
 }
 

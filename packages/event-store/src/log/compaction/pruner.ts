@@ -3,11 +3,11 @@ import type { Head } from "../../core/event.js";
 import type { ObjectStore, PutFence } from "../../objects/port.js";
 import type { SeqRange } from "../keys.js";
 import { firstEventAfter, listEvents, type EventObject } from "../listing.js";
-import { EMPTY, factsOf, vanished, type LogOnObjects } from "../log-on-objects.js";
+import { factsOf, vanished, type LogOnObjects } from "../log-on-objects.js";
 import { SegmentCatalog, type SegmentEntry } from "../segments/catalog.js";
 import { BASE_LEVEL, compactable } from "../segments/layout.js";
 import { BadSegment, proveBody } from "../segments/segment-proof.js";
-import { findTail, recordAt } from "../tail.js";
+import { findTail, recordAt, recordBefore } from "../tail.js";
 import type { PruneOptions, PruneReport } from "../upkeep.js";
 import { fetchAhead } from "../window.js";
 
@@ -66,7 +66,10 @@ export class Pruner {
       while (proven === null || proven.seq < object.last) {
         const segment = await catalog.covering(proven === null ? object.first : proven.seq + 1);
         if (segment === null || segment.last >= keptFrom) break;
-        proven = await this.#prove(segment, proven ?? (await this.#recordBefore(segment.first)));
+        proven = await this.#prove(
+          segment,
+          proven ?? (await recordBefore(this.#log, segment.first, this.#options.signal)),
+        );
       }
       if (proven === null || proven.seq < object.last) break;
       old.push(object);
@@ -132,13 +135,6 @@ export class Pruner {
     const remove = ({ key }: OldObject): Promise<void> => this.#log.objects.delete(key, { signal });
     const limits = { width: () => WIDTH, maxWeight: Infinity, weight: () => 1, signal };
     for await (const _ of fetchAhead(() => old, remove, limits)) throwIfAborted(signal);
-  }
-
-  async #recordBefore(seq: number): Promise<Head> {
-    if (seq === 0) return EMPTY;
-    const record = await recordAt(this.#log, seq - 1, this.#options.signal);
-    if (record === null) throw vanished(this.#log, this.#log.keys.event(seq - 1), seq - 1);
-    return { seq: record.seq, hash: record.eventHash };
   }
 }
 

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { StoredRecord } from "../../../src/core/event.js";
 import { formatHead } from "../../../src/core/head-check.js";
+import { memoryObjects } from "../../../src/objects/memory.js";
 import type { ObjectMap } from "../../../src/objects/object-map.js";
 import type { EventStore } from "../../../src/stores/port.js";
 import { ScratchLog } from "../../stores/file/scratch.js";
+import { overriding } from "../overriding.js";
 import { bucketOf, bytesOf, deleteBefore, incompressible, keys, linesOf } from "./compacted-log.js";
 import { open, recordsOf, textOf, uneven } from "./compacted-log.js";
 
@@ -34,11 +36,11 @@ async function expectPlaces(
   }
 }
 
-/** A log of two segments, which alone hold their records. */
+/** A log whose segments alone hold their records. */
 async function pruned(records: readonly StoredRecord[]): Promise<ObjectMap> {
   const bucket = bucketOf(records);
   await (await open(bucket)).compact({ index: false });
-  deleteBefore(bucket, 20_000);
+  deleteBefore(bucket, records.length - 100);
   return bucket;
 }
 
@@ -52,6 +54,27 @@ describe("places within a segment", () => {
     const store = await open(bucket);
     await expectPlaces(store, records, PLACES.concat(PLACES.map((seq) => 10_000 + seq)));
     expect(await linesOf(store, { fromSeq: 4500, toSeq: 12_500 })).toEqual(textOf(records.slice(4500, 12_501)));
+  });
+
+  it("a look-up in members beyond one look reads a few of them, not all before", async () => {
+    const records = recordsOf(10_100, (i) => incompressible(i, 1000));
+    const bucket = await pruned(records);
+    const size = bytesOf(bucket, keys.segment(0, 9999)).length;
+    let bytes = 0;
+    const objects = memoryObjects({ bucket });
+    const counted = overriding(objects, {
+      get: async (key, options) => {
+        const object = await objects.get(key, options);
+        if (key.includes("_segments/")) bytes += object?.body.length ?? 0;
+        return object;
+      },
+    });
+    const store = await open(bucket, { objects: counted });
+    for (const seq of [2500, 6000, 9000, 9999]) {
+      bytes = 0;
+      expect(await store.getEventHash(seq)).toBe(records[seq]?.eventHash);
+      expect(bytes, `for ${String(seq)}`).toBeLessThan(0.67 * size);
+    }
   });
 
   it("a writer whose stored head is of long ago finds the log's end", async () => {

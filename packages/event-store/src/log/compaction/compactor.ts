@@ -93,6 +93,8 @@ export class Compactor {
       try {
         await trust.check(segment);
       } catch (error) {
+        // Damage, an archive, or somebody else's merge, says nothing about the log.
+        if (isOwnTrouble(error)) continue;
         if (!(error instanceof SegmentUnusable)) throw error;
         const at = { seq: segment.last, expected: "a segment of this log", actual: error.message };
         throw new VerificationError("CHAIN_BROKEN", at, error.message, {
@@ -252,6 +254,12 @@ export class Compactor {
       return null;
     }
   }
+}
+
+/** Of a segment that may well be of this log. */
+function isOwnTrouble(error: unknown): boolean {
+  if (error instanceof SegmentUnusable) return !error.foreign;
+  return error instanceof VerificationError || (error instanceof EventStoreError && error.code === "ARCHIVED");
 }
 
 function isSame(a: SeqRange, b: SeqRange): boolean {

@@ -47,12 +47,13 @@ describe("segments that are not what they should be, under compaction", () => {
   });
 
   it.each([
-    ["of the first level", 25_000, FIRST],
-    ["of the top level", 105_000, keys.segment(0, 99_999)],
-  ])("a damaged one %s is mended when compaction is to check, and stays otherwise", async (_, count, key) => {
+    ["of the first level", 25_000, FIRST, 0.05],
+    ["that is the last, at its end", 25_000, SECOND, 0.999],
+    ["of the top level", 105_000, keys.segment(0, 99_999), 0.05],
+  ])("a damaged one %s is mended when compaction is to check, and stays otherwise", async (_, count, key, place) => {
     const bucket = await compacted(LONG.slice(0, count));
     const good = etagOf(bucket, key);
-    damage(bucket, key, 0.05);
+    damage(bucket, key, place);
     const damaged = etagOf(bucket, key);
     expect(damaged).not.toBe(good);
     await (await open(bucket)).compact();

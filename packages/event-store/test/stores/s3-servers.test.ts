@@ -237,7 +237,8 @@ describe("S3 emulator", () => {
       else await expect(leave()).rejects.toMatchObject({ code: "ABORTED" });
       const requested = count();
       expect(requested).toBeGreaterThanOrEqual(64);
-      expect(requested).toBeLessThanOrEqual(4 + 64);
+      // Each answer that came before the loop was left made room for another; how many did is chance.
+      expect(requested).toBeLessThan(2 * 64);
       // A whole request later nothing more has arrived.
       await store.head();
       expect(count() - requested).toBeLessThanOrEqual(1);

@@ -222,7 +222,8 @@ describe("S3 emulator", () => {
       secretAccessKey: "testsecret",
       prefix: "window",
     });
-    const count = (): number => slow.requests.filter(({ key }) => /\d{10}\.json$/.test(key)).length;
+    // But for the last, which head() reads.
+    const count = (): number => slow.requests.filter(({ key }) => /\d{10}(?<!399)\.json$/.test(key)).length;
     for (const how of ["break", "abort"] as const) {
       slow.requests.length = 0;
       const controller = new AbortController();
@@ -239,9 +240,12 @@ describe("S3 emulator", () => {
       expect(requested).toBeGreaterThanOrEqual(64);
       // Each answer that came before the loop was left made room for another; how many did is chance.
       expect(requested).toBeLessThan(2 * 64);
-      // A whole request later nothing more has arrived.
+      // What was sent before may still arrive; behind one whole request nothing does any more, and far from all was asked.
       await store.head();
-      expect(count() - requested).toBeLessThanOrEqual(1);
+      const arrived = count();
+      expect(arrived).toBeLessThan(2 * 64);
+      await store.head();
+      expect(count()).toBe(arrived);
     }
     await store.close();
     await slow.close();

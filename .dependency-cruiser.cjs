@@ -12,6 +12,18 @@ const onlyDownwards = layers.slice(0, -1).map((layer, index) => ({
   to: { path: [`${library}(${layers.slice(index + 1).join("|")})/`, `${library}[^/]+$`] },
 }));
 
+const operator = "^packages/operator/src/";
+
+/** The operator's layers, lowest first. */
+const operatorLayers = ["kube", "watch", "election", "record", "report", "app"];
+
+const operatorDownwards = operatorLayers.slice(0, -1).map((layer, index) => ({
+  name: `operator-${layer}-knows-nothing-higher`,
+  severity: "error",
+  from: { path: `${operator}${layer}/` },
+  to: { path: [`${operator}(${operatorLayers.slice(index + 1).join("|")})/`, `${operator}[^/]+$`] },
+}));
+
 const npm = ["npm", "npm-dev", "npm-optional", "npm-peer", "npm-bundled", "npm-no-pkg", "npm-unknown"];
 const packages = (...names) => `(^|/)node_modules/(${names.join("|")})/`;
 
@@ -21,6 +33,7 @@ module.exports = {
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
     { name: "no-dead-ends", severity: "error", from: {}, to: { couldNotResolve: true } },
     ...onlyDownwards,
+    ...operatorDownwards,
     {
       name: "core-is-pure",
       comment: "no input or output, no clock: of Node only what computes",
@@ -73,6 +86,27 @@ module.exports = {
       severity: "error",
       from: { path: "^packages/cli/" },
       to: { path: "^packages/event-store/", pathNot: `${library}((testing/)?index|stores/open)\\.ts$` },
+    },
+    {
+      name: "operator-uses-public-entries",
+      severity: "error",
+      from: { path: "^packages/operator/" },
+      to: {
+        path: "^packages/event-store/",
+        pathNot: `${library}((testing/)?index|stores/open|objects/s3/index)\\.ts$`,
+      },
+    },
+    {
+      name: "operator-knows-no-other-face",
+      severity: "error",
+      from: { path: "^packages/operator/src/" },
+      to: { path: "^packages/cli/" },
+    },
+    {
+      name: "operator-uses-testing-only-in-testing",
+      severity: "error",
+      from: { path: `${operator}(?!testing/)` },
+      to: { path: [`${operator}testing/`, `${library}testing/`] },
     },
     {
       name: "library-knows-no-face",

@@ -1,7 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
-const library = (file: string): string => fileURLToPath(new URL(`packages/event-store/src/${file}`, import.meta.url));
+const source = (file: string): string => fileURLToPath(new URL(`packages/${file}`, import.meta.url));
+const library = (file: string): string => source(`event-store/src/${file}`);
+const operator = (file: string): string => source(`operator/src/${file}`);
 
 export default defineConfig({
   resolve: {
@@ -10,6 +12,9 @@ export default defineConfig({
       { find: /^@rynxs\/event-store$/, replacement: library("index.ts") },
       { find: /^@rynxs\/event-store\/open$/, replacement: library("stores/open.ts") },
       { find: /^@rynxs\/event-store\/testing$/, replacement: library("testing/index.ts") },
+      { find: /^@rynxs\/event-store\/s3$/, replacement: library("objects/s3/index.ts") },
+      { find: /^@rynxs\/operator$/, replacement: operator("index.ts") },
+      { find: /^@rynxs\/operator\/testing$/, replacement: operator("testing/index.ts") },
     ],
   },
   test: {

@@ -16,6 +16,10 @@ const packages = [
       "run-worker": "stores/file/run-worker.js",
     },
   },
+  {
+    folder: "packages/operator",
+    entries: { index: "index.js", main: "main.js", testing: "testing/index.js" },
+  },
   { folder: "packages/cli", entries: { main: "main.js" } },
 ];
 

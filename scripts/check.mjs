@@ -4,7 +4,14 @@
 import { spawn } from "node:child_process";
 import { delimiter, join } from "node:path";
 
-const cruise = ["depcruise", "--config", ".dependency-cruiser.cjs", "packages/event-store/src", "packages/cli/src"];
+const cruise = [
+  "depcruise",
+  "--config",
+  ".dependency-cruiser.cjs",
+  "packages/event-store/src",
+  "packages/operator/src",
+  "packages/cli/src",
+];
 
 // The build comes first: the other checks read the types that it writes.
 const checks = [

@@ -22,6 +22,7 @@ export {
 export { parseEventText } from "./core/event-text.js";
 export { recordTexts, type RecordTexts } from "./core/record-texts.js";
 export { canonicalizeText } from "./core/json/canonical-text.js";
+export { parseValue as parseJson } from "./core/json/parse-value.js";
 export { JsonText } from "./core/json/json-text.js";
 export type * from "./objects/port.js";
 export { directoryObjects } from "./objects/directory.js";

@@ -1,0 +1,1 @@
+export type { KubeObject } from "../kube/port.js";

@@ -55,7 +55,8 @@ const RETRY_CAP_MS = 10_000;
 export class Recorder implements ObservationSink {
   readonly #options: RecorderOptions;
   readonly #pending: Pending;
-  readonly #scopes = new Map<WatchScope, LiveObjects>();
+  /** By what they cover: each round of lists has scopes of its own. */
+  readonly #scopes = new Map<string, { readonly scope: WatchScope; readonly live: LiveObjects }>();
   readonly #closed = new AbortController();
   #leads = false;
 
@@ -119,7 +120,7 @@ export class Recorder implements ObservationSink {
     on?.leads?.(epoch);
     this.#leads = true;
     try {
-      if (this.#pending.isOutrun) await this.#options.relist(() => this.#forget());
+      if (this.#pending.isOutrun) await this.#relist();
       await this.#offerMissing();
       this.#reportAll();
       while (!(draining.aborted && this.#pending.size === 0)) {
@@ -217,7 +218,7 @@ export class Recorder implements ObservationSink {
   #missing(key: string): Subject | null {
     const [resource = "", id = ""] = splitOnce(key, " ");
     let found: Subject | null = null;
-    for (const [scope, live] of this.#scopes) {
+    for (const { scope, live } of this.#scopes.values()) {
       if (loggedResource(scope.resource) !== resource) continue;
       const [namespace, name] = scope.resource.namespaced ? splitOnce(id, "/") : [undefined, id];
       if (name === undefined || (scope.namespace !== undefined && scope.namespace !== namespace)) continue;
@@ -228,14 +229,19 @@ export class Recorder implements ObservationSink {
   }
 
   /** The log holds what was not observed here: the watches lag behind it, and what they still bring may be history. Lists tell the present. */
-  #forget(): void {
-    this.#pending.clear();
-    for (const live of this.#scopes.values()) live.listed = false;
+  async #relist(): Promise<void> {
+    const forget = (): void => {
+      this.#pending.clear();
+      for (const { live } of this.#scopes.values()) live.listed = false;
+    };
+    // First to let go of informers that wait for room.
+    forget();
+    await this.#options.relist(forget);
   }
 
   #reportAll(): void {
     const { log, on } = this.#options;
-    for (const live of this.#scopes.values()) {
+    for (const { live } of this.#scopes.values()) {
       for (const object of live.values()) {
         const seq = log.state.objects[object.key]?.[0];
         if (seq !== undefined && seq !== object.reportedSeq) on?.unreported?.(object, seq);
@@ -252,9 +258,10 @@ export class Recorder implements ObservationSink {
   }
 
   #liveOf(scope: WatchScope): LiveObjects {
-    let live = this.#scopes.get(scope);
-    if (!live) this.#scopes.set(scope, (live = new LiveObjects()));
-    return live;
+    const name = JSON.stringify([scope.resource.name, scope.namespace, scope.labelSelector]);
+    let known = this.#scopes.get(name);
+    if (!known) this.#scopes.set(name, (known = { scope, live: new LiveObjects() }));
+    return known.live;
   }
 }
 

@@ -41,10 +41,17 @@ export interface WatchRequest {
   /** Without `watch=true`, which is added. */
   readonly query: Readonly<Record<string, string>>;
   readonly accept?: string | undefined;
+  /** Aborted with {@link STALLED_CONNECTION} the watch ends, and its connection takes no more requests. */
   readonly signal: AbortSignal;
   /** Milliseconds until the server's first byte of the answer (its headers); default 15,000. */
   readonly timeoutMs?: number | undefined;
 }
+
+/**
+ * Reason to abort with when an answer, or the rest of one, should have come long ago: the other end of the connection may be gone without
+ * a word, and what is sent on it would wait for ever. Others' requests on it end only if the server then answers no ping.
+ */
+export const STALLED_CONNECTION: Error = new Error("the connection stalled");
 
 export type WatchEvent =
   | { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly object: KubeObject }

@@ -43,6 +43,7 @@ export { positionsOf } from "./stores/subscription/positions.js";
 export { systemRuntime, type Runtime } from "./system/runtime.js";
 export type { OnWarning, StoreWarning } from "./system/warning.js";
 export { examine } from "./stores/doctor.js";
+export type { Check } from "./log/examine-objects.js";
 export {
   archiveOf,
   type ArchiveRange,

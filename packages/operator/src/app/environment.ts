@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { ConfigError, type Environment } from "@rynxs/event-store";
 import { storeConfig, type StoreConfig } from "@rynxs/event-store/open";
+import { KubeError } from "../kube/errors.js";
 import { parseWatch, type WatchedResource } from "./watched.js";
 
 /** What the environment asks for. Times are milliseconds. */
@@ -127,7 +128,7 @@ class Reader {
     try {
       return read();
     } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
+      if (!(error instanceof ConfigError || error instanceof KubeError)) throw error;
       this.#problems.push(error.hint === undefined ? error.message : `${error.message}; ${error.hint}`);
       return undefined;
     }

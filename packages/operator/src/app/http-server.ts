@@ -15,7 +15,10 @@ export interface HttpServer {
 }
 
 /** `/healthz`, `/ready` and `/metrics`: read-only, without secrets. @throws what `listen` fails with */
-export async function serveHttp(at: { readonly host: string; readonly port: number }, endpoints: HttpEndpoints): Promise<HttpServer> {
+export async function serveHttp(
+  at: { readonly host: string; readonly port: number },
+  endpoints: HttpEndpoints,
+): Promise<HttpServer> {
   const server = createServer((request, response) => {
     const path = (request.url ?? "").split("?")[0];
     const send = (status: number, text: string, type = "text/plain; charset=utf-8"): void => {

@@ -8,7 +8,13 @@ import type { Subject } from "../record/observation.js";
 export type { Logger };
 
 /** Logs to standard output: a JSON object a line, or lines for people. */
-export function createLogger({ level, format }: { readonly level: LogLevel; readonly format: "json" | "text" }): Logger {
+export function createLogger({
+  level,
+  format,
+}: {
+  readonly level: LogLevel;
+  readonly format: "json" | "text";
+}): Logger {
   const options = {
     level,
     base: null,

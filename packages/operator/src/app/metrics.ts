@@ -64,10 +64,12 @@ export function createMetrics(depth: () => number): Metrics {
       this.inc((user + system) / 1e6);
     },
   });
-  new Gauge({ name: "rynxs_build_info", help: "Always 1; the version is a label.", labelNames: ["version"], registers }).set(
-    { version: version() },
-    1,
-  );
+  new Gauge({
+    name: "rynxs_build_info",
+    help: "Always 1; the version is a label.",
+    labelNames: ["version"],
+    registers,
+  }).set({ version: version() }, 1);
   return {
     registry,
     events: counter("rynxs_events_total", "Events that this replica appended to the log.", "event_type"),
@@ -88,17 +90,35 @@ export function createMetrics(depth: () => number): Metrics {
       "Writes to the bucket that failed or were left open; lost races are not among them.",
       "error_type",
     ),
-    putConflicts: counter("rynxs_s3_put_conflicts_total", "Conditional writes that another writer was faster with (412)."),
-    replay: histogram("rynxs_replay_duration_seconds", "Reading the log up to its head, at start and take-over.", REPLAY),
-    append: histogram("rynxs_append_duration_seconds", "One append, from its call until the event was durable.", LATENCY),
+    putConflicts: counter(
+      "rynxs_s3_put_conflicts_total",
+      "Conditional writes that another writer was faster with (412).",
+    ),
+    replay: histogram(
+      "rynxs_replay_duration_seconds",
+      "Reading the log up to its head, at start and take-over.",
+      REPLAY,
+    ),
+    append: histogram(
+      "rynxs_append_duration_seconds",
+      "One append, from its call until the event was durable.",
+      LATENCY,
+    ),
     batchSize: histogram("rynxs_append_batch_size", "Events that were appended in one write.", BATCH),
-    headSeq: gauge("rynxs_log_head_seq", "Seq of the last record that this replica has read or written; -1 for an empty log."),
+    headSeq: gauge(
+      "rynxs_log_head_seq",
+      "Seq of the last record that this replica has read or written; -1 for an empty log.",
+    ),
     watchRestarts: counter("rynxs_watch_restarts_total", "Watches that were opened anew.", "resource_type", "reason"),
     verificationFailures: counter(
       "rynxs_verification_failures_total",
       "Times that the log failed verification; while it does, nothing is appended.",
       "verdict",
     ),
-    reportErrors: counter("rynxs_report_errors_total", "Statuses and Kubernetes Events that could not be written.", "kind"),
+    reportErrors: counter(
+      "rynxs_report_errors_total",
+      "Statuses and Kubernetes Events that could not be written.",
+      "kind",
+    ),
   };
 }

@@ -8,6 +8,7 @@ import type { LiveObject } from "../record/live-objects.js";
 import type { Observation, Subject } from "../record/observation.js";
 import { Recorder } from "../record/recorder.js";
 import { Reporter } from "../report/reporter.js";
+import { hasAborted } from "../watch/aborted.js";
 import type { ObservationSink } from "../watch/sink.js";
 import type { OperatorConfig } from "./environment.js";
 import { serveHttp, type HttpServer } from "./http-server.js";
@@ -201,7 +202,7 @@ export class Operator {
     const { runtime } = this.#parts;
     while (!signal.aborted) {
       await runtime.sleep(FOLLOW_MS, signal);
-      if (signal.aborted || this.#leads) continue;
+      if (hasAborted(signal) || this.#leads) continue;
       try {
         await log.follow(signal);
         this.#broken = null;
@@ -321,7 +322,7 @@ export class Operator {
       try {
         return await work();
       } catch (error) {
-        if (signal.aborted) break;
+        if (hasAborted(signal)) break;
         if (error instanceof EventStoreError && error.code === "INVALID_CONFIG") throw error;
         this.#troubled(error, otherwise);
         await this.#parts.runtime.sleep(START_RETRY_MS, signal);

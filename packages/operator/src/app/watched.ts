@@ -19,10 +19,13 @@ export function parseWatch(text: string = DEFAULT): readonly WatchedResource[] {
   const entries = text.startsWith("[") ? parseArray(text) : text.split(",").map((name) => ({ resource: name.trim() }));
   if (entries.length === 0) throw wrong("names nothing to watch");
   const watched = entries.map(parseEntry);
-  const names = watched.map(({ resource }) => parseResourceName(resource)).map(({ plural, group }) => `${plural}.${group}`);
+  const names = watched
+    .map(({ resource }) => parseResourceName(resource))
+    .map(({ plural, group }) => `${plural}.${group}`);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   // Two watches of one object would tell its changes in two orders.
-  if (twice !== undefined) throw wrong(`names ${twice} twice`, "give one entry for each resource, with all its namespaces");
+  if (twice !== undefined)
+    throw wrong(`names ${twice} twice`, "give one entry for each resource, with all its namespaces");
   return watched;
 }
 
@@ -45,7 +48,8 @@ function parseEntry(entry: unknown): WatchedResource {
   const { resource, namespaces = [], labelSelector, status = true } = entry as Record<string, unknown>;
   if (typeof resource !== "string") throw wrong("has an entry without a resource");
   parseResourceName(resource);
-  const isName = (name: unknown): name is string => typeof name === "string" && /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name);
+  const isName = (name: unknown): name is string =>
+    typeof name === "string" && /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name);
   if (!Array.isArray(namespaces) || !namespaces.every(isName))
     throw wrong(`has namespaces of ${resource} that are no list of names`);
   if (new Set(namespaces).size < namespaces.length) throw wrong(`names a namespace of ${resource} twice`);
@@ -55,6 +59,9 @@ function parseEntry(entry: unknown): WatchedResource {
   return { resource, namespaces, labelSelector: labelSelector === "" ? undefined : labelSelector, status };
 }
 
-function wrong(problem: string, hint = "give names such as agents.universe.ai/v1alpha1, separated by commas, or a JSON array"): ConfigError {
+function wrong(
+  problem: string,
+  hint = "give names such as agents.universe.ai/v1alpha1, separated by commas, or a JSON array",
+): ConfigError {
   return new ConfigError(`RYNXS_WATCH ${problem}`, { hint });
 }

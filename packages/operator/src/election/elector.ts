@@ -1,4 +1,5 @@
 import type { Runtime } from "@rynxs/event-store";
+import { KubeError } from "../kube/errors.js";
 import { LeadershipLostError, type Leadership } from "./port.js";
 import { takenBy, type LeaseLock, type LeaseRecord, type StoredLease } from "./lease-lock.js";
 
@@ -92,7 +93,7 @@ export class Elector {
       })
       .finally(() => ended.abort());
     const isOver = (): boolean => ended.signal.aborted;
-    while (!isOver()) {
+    while (!isOver() && this.#runtime.elapsed() - renewed < renewDeadlineMs) {
       await this.#runtime.sleep(this.#nextRenewal(renewed), ended.signal);
       if (isOver()) break;
       const started = this.#runtime.elapsed();
@@ -135,7 +136,8 @@ export class Elector {
       this.#observe(await this.#lock.put(next, found, signal));
       return true;
     } catch (error) {
-      if (!signal.aborted) on?.failed?.(error);
+      const isLostRace = error instanceof KubeError && error.code === "CONFLICT";
+      if (!signal.aborted && !isLostRace) on?.failed?.(error);
       return false;
     }
   }

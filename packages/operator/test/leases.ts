@@ -1,5 +1,6 @@
 import type { KubeApi, KubeRequest, WatchEvent, WatchRequest } from "../src/kube/port.js";
 import { KubeError } from "../src/kube/errors.js";
+import { hasAborted } from "../src/watch/aborted.js";
 
 interface Lease {
   readonly metadata: { readonly name: string; readonly resourceVersion: string };
@@ -65,7 +66,7 @@ export class Leases {
         this.#watching.add(wake);
         signal.addEventListener("abort", wake, { once: true });
       });
-      if (!signal.aborted && this.lease) yield { type: "MODIFIED", object: this.lease as never };
+      if (this.lease && !hasAborted(signal)) yield { type: "MODIFIED", object: this.lease as never };
     }
   }
 }

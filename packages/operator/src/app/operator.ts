@@ -137,7 +137,6 @@ export class Operator {
     const batch = config.store.type === "s3" && config.store.batch;
     const log: FencedLog = new FencedLog(store, {
       writerId: config.writerId,
-      batch,
       runtime,
       onWarning: ({ code, message }) => logger.warn({ code }, message),
       onChange: (key, digest) => recorder.logged(key, digest),

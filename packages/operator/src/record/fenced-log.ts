@@ -18,8 +18,6 @@ import { LEADER_ELECTED, LOGGED_STATE, loggedChange, SOURCE, type LoggedState } 
 export interface FencedLogOptions {
   /** meta.writer_id of every event. */
   readonly writerId: string;
-  /** Several events may share a write. */
-  readonly batch: boolean;
   readonly runtime: Runtime;
   readonly onWarning?: OnWarning | undefined;
   /** Told of each change of an object that the log holds, in the order of the log: of others' records and of our own. */

@@ -20,7 +20,6 @@ async function writer(
   const store = await openLog(objects, observe);
   const log = new FencedLog(store, {
     writerId: name,
-    batch: true,
     runtime: new FakeTime().runtime(),
   });
   await log.load(NEVER);

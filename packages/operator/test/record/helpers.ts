@@ -92,7 +92,6 @@ export async function replica(
   const troubles: unknown[] = [];
   const log: FencedLog = new FencedLog(store, {
     writerId: name,
-    batch: batch > 1,
     runtime,
     onChange: (key, digest) => recorder.logged(key, digest),
   });

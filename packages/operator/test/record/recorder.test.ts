@@ -12,7 +12,7 @@ async function history(store: Awaited<ReturnType<typeof replica>>["store"]): Pro
     .filter(({ type }) => type !== "LeaderElected")
     .map(
       ({ type, payload }) =>
-        `${type} ${String(payload["name"])} ${String((payload["spec"] as { role?: string }).role)}`,
+        `${type} ${payload["name"] as string} ${String((payload["spec"] as { role?: string }).role)}`,
     );
 }
 

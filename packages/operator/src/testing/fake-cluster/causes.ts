@@ -6,7 +6,11 @@ function shown(value: unknown): string {
 }
 
 export function required(field: string, detail = ""): Cause {
-  return { reason: "FieldValueRequired", message: detail === "" ? "Required value" : `Required value: ${detail}`, field };
+  return {
+    reason: "FieldValueRequired",
+    message: detail === "" ? "Required value" : `Required value: ${detail}`,
+    field,
+  };
 }
 
 export function wrong(field: string, value: unknown, detail: string): Cause {

@@ -73,7 +73,8 @@ export function crdCauses(crd: JsonObject): Cause[] {
   crdVersions(crd).forEach(({ schema }, index) => {
     const path = `spec.versions[${String(index)}].schema.openAPIV3Schema`;
     if (Object.keys(schema).length === 0) found.push(causes.required(path, "schemas are required"));
-    else if (schema["type"] !== "object") found.push(causes.wrong(`${path}.type`, schema["type"], "must be object at the root"));
+    else if (schema["type"] !== "object")
+      found.push(causes.wrong(`${path}.type`, schema["type"], "must be object at the root"));
     else found.push(...structuralCauses(schema, path));
   });
   return found;
@@ -87,22 +88,27 @@ function structuralCauses(schema: Schema, path: string): Cause[] {
     found.push(causes.required(`${path}.type`, "must not be empty for specified object fields"));
   }
   if (Object.keys(propertiesOf(schema)).length > 0 && schema["additionalProperties"] !== undefined) {
-    found.push(causes.wrong(path, "additionalProperties", "additionalProperties and properties are mutually exclusive"));
+    found.push(
+      causes.wrong(path, "additionalProperties", "additionalProperties and properties are mutually exclusive"),
+    );
   }
   const mapKeys = schema["x-kubernetes-list-type"] === "map" ? arrayAt(schema, "x-kubernetes-list-map-keys") : [];
   const items = itemsOf(schema);
   for (const key of mapKeys.map(String)) {
     const known = items !== undefined && Object.hasOwn(propertiesOf(items), key);
     const sure = items !== undefined && (arrayAt(items, "required").includes(key) || hasDefault(items, key));
-    if (!known || !sure) found.push(causes.wrong(`${path}.x-kubernetes-list-map-keys`, key, "must be required or have a default"));
+    if (!known || !sure)
+      found.push(causes.wrong(`${path}.x-kubernetes-list-map-keys`, key, "must be required or have a default"));
   }
-  if (schema["type"] === "array" && items === undefined) found.push(causes.required(`${path}.items`, "must be specified"));
+  if (schema["type"] === "array" && items === undefined)
+    found.push(causes.required(`${path}.items`, "must be specified"));
   if (items !== undefined) found.push(...structuralCauses(items, `${path}.items`));
   for (const [key, property] of Object.entries(propertiesOf(schema))) {
     if (isObject(property)) found.push(...structuralCauses(property, `${path}.properties[${key}]`));
   }
   const rest = schema["additionalProperties"];
-  if (isObject(rest) && !preservesUnknown(schema)) found.push(...structuralCauses(rest, `${path}.additionalProperties`));
+  if (isObject(rest) && !preservesUnknown(schema))
+    found.push(...structuralCauses(rest, `${path}.additionalProperties`));
   return found;
 }
 

@@ -42,7 +42,12 @@ function admit({ apiVersion, kind, metadata, ...rest }: JsonObject, schema: Sche
   return { object: { ...object, apiVersion, kind, metadata }, unknownFields };
 }
 
-function customCauses(object: KubeObject, old: KubeObject | undefined, version: CrdVersion, cel: CelRules | null): ReturnType<Resource["validate"]> {
+function customCauses(
+  object: KubeObject,
+  old: KubeObject | undefined,
+  version: CrdVersion,
+  cel: CelRules | null,
+): ReturnType<Resource["validate"]> {
   const { metadata, ...content } = object;
   const found = schemaCauses(content, version.schema, "");
   if (found.length > 0 || cel === null) return found;

@@ -18,7 +18,11 @@ export class Deletion {
   }
 
   /** The last state of what was deleted, or the object that waits for its finalizers. @throws ApiFailure */
-  delete({ resource, namespace, name = "" }: Place, options: unknown, now: number): { object: KubeObject; gone: boolean } {
+  delete(
+    { resource, namespace, name = "" }: Place,
+    options: unknown,
+    now: number,
+  ): { object: KubeObject; gone: boolean } {
     const object = this.#storage.get(resource.storage, keyOf(namespace, name));
     if (object === undefined) throw notFound(resource, name);
     checkPreconditions(resource, object, objectAt(options, "preconditions"));
@@ -80,7 +84,11 @@ function checkPreconditions(resource: Resource, { metadata }: KubeObject, wanted
   ] as const;
   for (const [what, must, is] of checks) {
     if (must === undefined || must === is) continue;
-    throw conflict(resource, metadata.name, `Precondition failed: ${what} in precondition: ${must}, ${what} in object meta: ${is ?? ""}`);
+    throw conflict(
+      resource,
+      metadata.name,
+      `Precondition failed: ${what} in precondition: ${must}, ${what} in object meta: ${is ?? ""}`,
+    );
   }
 }
 

@@ -18,7 +18,11 @@ export function discovery(registry: Registry, path: string, version: string): Js
     case "/api":
       return { kind: "APIVersions", versions: ["v1"], serverAddressByClientCIDRs: [] };
     case "/apis":
-      return { kind: "APIGroupList", apiVersion: "v1", groups: groupNames(resources).map((name) => group(name, resources)) };
+      return {
+        kind: "APIGroupList",
+        apiVersion: "v1",
+        groups: groupNames(resources).map((name) => group(name, resources)),
+      };
     case "/api/v1":
       return resourceList("", "v1", resources);
     default:

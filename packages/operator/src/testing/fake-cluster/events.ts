@@ -59,7 +59,8 @@ function eventCauses(event: KubeObject, old: KubeObject | undefined): Cause[] {
     found.push(causes.wrong("type", event["type"], "has invalid value: must be Normal or Warning"));
   }
   found.push(...nameCauses("reportingController", stringAt(event, "reportingComponent"), Infinity));
-  for (const key of ["reportingInstance", "action", "reason"]) found.push(...nameCauses(key, stringAt(event, key), 128));
+  for (const key of ["reportingInstance", "action", "reason"])
+    found.push(...nameCauses(key, stringAt(event, key), 128));
   const note = stringAt(event, "message") ?? "";
   if (Buffer.byteLength(note) > 1024) found.push(causes.wrong("note", note, "can have at most 1024 characters"));
   return found;
@@ -81,7 +82,8 @@ function seriesCauses(event: KubeObject): Cause[] {
   const series = objectAt(event, "series");
   const count = series["count"];
   const found: Cause[] = [];
-  if (typeof count !== "number" || count < 2) found.push(causes.wrong("series.count", count, "should be greater than 1"));
+  if (typeof count !== "number" || count < 2)
+    found.push(causes.wrong("series.count", count, "should be greater than 1"));
   if (series["lastObservedTime"] === undefined) found.push(causes.required("series.lastObservedTime"));
   return found;
 }

@@ -77,12 +77,16 @@ export function notFound(resource: Named, name: string): ApiFailure {
 }
 
 export function alreadyExists(resource: Named, name: string): ApiFailure {
-  return new ApiFailure(409, "AlreadyExists", `${qualified(resource)} "${name}" already exists`, details(resource, name));
+  return new ApiFailure(
+    409,
+    "AlreadyExists",
+    `${qualified(resource)} "${name}" already exists`,
+    details(resource, name),
+  );
 }
 
 export function conflict(resource: Named, name: string, why?: string): ApiFailure {
-  const because =
-    why ?? "the object has been modified; please apply your changes to the latest version and try again";
+  const because = why ?? "the object has been modified; please apply your changes to the latest version and try again";
   const message = `Operation cannot be fulfilled on ${qualified(resource)} "${name}": ${because}`;
   return new ApiFailure(409, "Conflict", message, details(resource, name));
 }

@@ -40,6 +40,7 @@ function everything(value: unknown): unknown[] {
 }
 
 function where(path: readonly string[], wanted: string): Step {
-  const find = (item: unknown): unknown => path.reduce((inner, key) => (isObject(inner) ? inner[key] : undefined), item);
+  const find = (item: unknown): unknown =>
+    path.reduce((inner, key) => (isObject(inner) ? inner[key] : undefined), item);
   return (values) => values.flatMap(everything).filter((item) => String(find(item)) === wanted);
 }

@@ -27,7 +27,10 @@ export function listPage(storage: ObjectStorage, place: Place, query: URLSearchP
   if (token === "") checkRevision(storage, query);
   const { revision, after } = token === "" ? { revision: undefined, after: "" } : continued(token);
   const snapshot = revision === undefined ? null : storage.snapshot(name, revision);
-  if (snapshot === undefined) throw expired("The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.");
+  if (snapshot === undefined)
+    throw expired(
+      "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.",
+    );
   const { objects: all, revision: at } = snapshot ?? { objects: storage.list(name), revision: storage.revision };
   const rest = after === "" ? all : all.filter((object) => keyOfObject(object) > after);
   const selected = selects === undefined ? rest : rest.filter(selects);
@@ -39,7 +42,9 @@ export function listPage(storage: ObjectStorage, place: Place, query: URLSearchP
     resourceVersion: String(at),
     continue: tokenOf(at, last === undefined ? "" : keyOfObject(last)),
     // Servers do not count what a selector would select.
-    ...(query.get("labelSelector") || query.get("fieldSelector") ? {} : { remainingItemCount: selected.length - limit }),
+    ...(query.get("labelSelector") || query.get("fieldSelector")
+      ? {}
+      : { remainingItemCount: selected.length - limit }),
   };
   return { objects, metadata };
 }
@@ -66,7 +71,10 @@ function checkRevision(storage: ObjectStorage, query: URLSearchParams): void {
   }
   if (revision === null || revision <= storage.revision) return;
   const message = `Too large resource version: ${String(revision)}, current: ${String(storage.revision)}`;
-  const details = { causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }], retryAfterSeconds: 1 };
+  const details = {
+    causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
+    retryAfterSeconds: 1,
+  };
   throw new ApiFailure(504, "Timeout", message, details, { "retry-after": "1" });
 }
 

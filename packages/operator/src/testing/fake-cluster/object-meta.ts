@@ -50,7 +50,9 @@ export function newMeta(
 
 /** The metadata of an object that is updated: what the client may set is as sent, all else as it was. */
 export function updatedMeta(old: ObjectMeta, given: JsonObject): ObjectMeta {
-  const kept = Object.fromEntries(Object.entries(old).filter(([key]) => !(SETTABLE as readonly string[]).includes(key)));
+  const kept = Object.fromEntries(
+    Object.entries(old).filter(([key]) => !(SETTABLE as readonly string[]).includes(key)),
+  );
   return { ...(kept as ObjectMeta & JsonObject), ...settable(given) };
 }
 

@@ -34,5 +34,8 @@ function operations({ group, version, kind }: Resource): JsonObject {
     responses: { 200: { description: "OK" } },
     "x-kubernetes-group-version-kind": { group, version, kind },
   };
-  return { patch: { ...operation, "x-kubernetes-action": "patch" }, post: { ...operation, "x-kubernetes-action": "post" } };
+  return {
+    patch: { ...operation, "x-kubernetes-action": "patch" },
+    post: { ...operation, "x-kubernetes-action": "post" },
+  };
 }

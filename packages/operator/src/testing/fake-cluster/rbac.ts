@@ -27,10 +27,12 @@ export function ruleAllows(rule: unknown, request: AccessRequest): boolean {
     return listed.includes("*") || listed.includes(value);
   };
   if (!has("verbs", request.verb)) return false;
-  if (request.resource === "") return arrayAt(rule, "nonResourceURLs").some((pattern) => urlMatches(String(pattern), request.path));
+  if (request.resource === "")
+    return arrayAt(rule, "nonResourceURLs").some((pattern) => urlMatches(String(pattern), request.path));
   const { resource, subresource } = request;
   const full = subresource === undefined ? resource : `${resource}/${subresource}`;
-  const named = has("resources", full) || (subresource !== undefined && arrayAt(rule, "resources").includes(`*/${subresource}`));
+  const named =
+    has("resources", full) || (subresource !== undefined && arrayAt(rule, "resources").includes(`*/${subresource}`));
   if (!has("apiGroups", request.group) || !named) return false;
   const names = arrayAt(rule, "resourceNames");
   // The name of what is to be created is not known to the authorizer.
@@ -43,7 +45,19 @@ function urlMatches(pattern: string, path: string): boolean {
 
 /** Everybody who is authenticated may see what there is: the ClusterRole `system:discovery`. */
 const DISCOVERY = {
-  nonResourceURLs: ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version", "/version/"],
+  nonResourceURLs: [
+    "/api",
+    "/api/*",
+    "/apis",
+    "/apis/*",
+    "/healthz",
+    "/livez",
+    "/openapi",
+    "/openapi/*",
+    "/readyz",
+    "/version",
+    "/version/",
+  ],
   verbs: ["get"],
 };
 

@@ -18,9 +18,7 @@ export class Registry {
   }
 
   find(group: string, version: string, plural: string): Resource | undefined {
-    return this.all().find(
-      (each) => each.plural === plural && each.group === group && each.version === version,
-    );
+    return this.all().find((each) => each.plural === plural && each.group === group && each.version === version);
   }
 
   /** By what an object says of itself. */

@@ -135,7 +135,9 @@ export class ApiService {
     const { verb } = request.target;
     if (verb === "patch") return this.#writes.update(place, this.#patched(place, request), options);
     if (request.contentType !== "application/json" && request.contentType !== "") {
-      throw unsupportedMedia(`the body of the request was in an unknown format - accepted media types include: application/json`);
+      throw unsupportedMedia(
+        `the body of the request was in an unknown format - accepted media types include: application/json`,
+      );
     }
     const body = decoded(request.body);
     if (verb === "create" && place.name === undefined) return this.#writes.create(place, body, options);
@@ -205,4 +207,3 @@ function fieldValidation(query: URLSearchParams): WriteOptions["fieldValidation"
   if (asked === "Ignore" || asked === "Strict" || asked === "Warn") return asked;
   throw badRequest(`fieldValidation: Invalid value: "${asked}"`);
 }
-

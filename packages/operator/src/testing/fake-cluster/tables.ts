@@ -13,7 +13,12 @@ function columnsOf({ columns, custom }: Resource): readonly PrinterColumn[] {
 }
 
 /** What `kubectl get` prints. `now`: Unix milliseconds, for ages. */
-export function table(resource: Resource, objects: readonly KubeObject[], metadata: JsonObject, now: number): JsonObject {
+export function table(
+  resource: Resource,
+  objects: readonly KubeObject[],
+  metadata: JsonObject,
+  now: number,
+): JsonObject {
   const columns = columnsOf(resource);
   const readers = columns.map((column) => cellReader(column, now));
   return {

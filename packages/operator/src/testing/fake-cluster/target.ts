@@ -33,7 +33,10 @@ export function targetOf(method: string, path: string, query: URLSearchParams): 
 
 function segments(path: string): string[] | null {
   try {
-    return path.split("/").filter((part) => part !== "").map(decodeURIComponent);
+    return path
+      .split("/")
+      .filter((part) => part !== "")
+      .map(decodeURIComponent);
   } catch {
     return null;
   }

@@ -48,7 +48,10 @@ function limit(schema: Schema, key: string): number | undefined {
 function stringCauses(value: string, schema: Schema, path: string): Cause[] {
   const found: Cause[] = [];
   const length = [...value].length;
-  const { minLength = 0, maxLength = Infinity } = { minLength: limit(schema, "minLength"), maxLength: limit(schema, "maxLength") };
+  const { minLength = 0, maxLength = Infinity } = {
+    minLength: limit(schema, "minLength"),
+    maxLength: limit(schema, "maxLength"),
+  };
   if (length < minLength) {
     found.push(causes.wrong(path, value, `${path} in body should be at least ${String(minLength)} chars long`));
   }
@@ -68,8 +71,10 @@ function numberCauses(value: number | bigint, schema: Schema, path: string): Cau
   const [minimum, maximum] = [limit(schema, "minimum"), limit(schema, "maximum")];
   const below = minimum !== undefined && (schema["exclusiveMinimum"] === true ? value <= minimum : value < minimum);
   const above = maximum !== undefined && (schema["exclusiveMaximum"] === true ? value >= maximum : value > maximum);
-  if (below) found.push(causes.wrong(path, value, `${path} in body should be greater than or equal to ${String(minimum)}`));
-  if (above) found.push(causes.wrong(path, value, `${path} in body should be less than or equal to ${String(maximum)}`));
+  if (below)
+    found.push(causes.wrong(path, value, `${path} in body should be greater than or equal to ${String(minimum)}`));
+  if (above)
+    found.push(causes.wrong(path, value, `${path} in body should be less than or equal to ${String(maximum)}`));
   const multiple = limit(schema, "multipleOf");
   if (multiple !== undefined && Number(value) % multiple !== 0) {
     found.push(causes.wrong(path, value, `${path} in body should be a multiple of ${String(multiple)}`));
@@ -84,7 +89,8 @@ function numberCauses(value: number | bigint, schema: Schema, path: string): Cau
 function arrayCauses(value: readonly unknown[], schema: Schema, path: string): Cause[] {
   const found: Cause[] = [];
   const { min = 0, max = Infinity } = { min: limit(schema, "minItems"), max: limit(schema, "maxItems") };
-  if (value.length < min) found.push(causes.wrong(path, value.length, `${path} in body should have at least ${String(min)} items`));
+  if (value.length < min)
+    found.push(causes.wrong(path, value.length, `${path} in body should have at least ${String(min)} items`));
   if (value.length > max) found.push(causes.wrong(path, value.length, `must have at most ${String(max)} items`));
   const items = itemsOf(schema);
   const at = (index: number): string => `${path}[${String(index)}]`;
@@ -116,7 +122,8 @@ function objectCauses(value: JsonObject, schema: Schema, path: string): Cause[] 
     .map((key) => causes.required(at(key)));
   const size = Object.keys(value).length;
   const { min = 0, max = Infinity } = { min: limit(schema, "minProperties"), max: limit(schema, "maxProperties") };
-  if (size < min) found.push(causes.wrong(path, size, `${path} in body should have at least ${String(min)} properties`));
+  if (size < min)
+    found.push(causes.wrong(path, size, `${path} in body should have at least ${String(min)} properties`));
   if (size > max) found.push(causes.wrong(path, size, `must have at most ${String(max)} properties`));
   for (const [key, inner] of Object.entries(value)) {
     const known = propertySchema(schema, key);
@@ -129,9 +136,12 @@ function branchCauses(value: unknown, schema: Schema, path: string): Cause[] {
   // An int-or-string node carries an anyOf that only repeats its two types.
   if (schema["x-kubernetes-int-or-string"] === true) return [];
   const fits = (branch: unknown): boolean => isObject(branch) && schemaCauses(value, branch, path).length === 0;
-  const found = arrayAt(schema, "allOf").flatMap((branch) => (isObject(branch) ? schemaCauses(value, branch, path) : []));
+  const found = arrayAt(schema, "allOf").flatMap((branch) =>
+    isObject(branch) ? schemaCauses(value, branch, path) : [],
+  );
   const anyOf = arrayAt(schema, "anyOf");
-  if (anyOf.length > 0 && !anyOf.some(fits)) found.push(causes.wrong(path, "", `${path} in body must validate at least one schema (anyOf)`));
+  if (anyOf.length > 0 && !anyOf.some(fits))
+    found.push(causes.wrong(path, "", `${path} in body must validate at least one schema (anyOf)`));
   const oneOf = arrayAt(schema, "oneOf");
   if (oneOf.length > 0 && oneOf.filter(fits).length !== 1) {
     found.push(causes.wrong(path, "", `${path} in body must validate one and only one schema (oneOf)`));

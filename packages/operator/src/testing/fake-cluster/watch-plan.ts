@@ -32,7 +32,11 @@ export interface WatchPlan {
 export function watchPlan(storage: ObjectStorage, place: Place, query: URLSearchParams, form: Form): WatchPlan {
   if (query.get("sendInitialEvents") === "true") {
     const message = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
-    throw new ApiFailure(422, "Invalid", `ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: ${message}`);
+    throw new ApiFailure(
+      422,
+      "Invalid",
+      `ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: ${message}`,
+    );
   }
   const { resource } = place;
   const selects = selection(place, query);

@@ -93,7 +93,8 @@ export class Writes {
     checkVersion(resource, old, given);
     const { object: admitted, unknownFields } = resource.admit(sent);
     const warnings = unknownFieldWarnings(unknownFields, options);
-    const changed = place.subresource === "status" ? onlyStatus(old, admitted) : this.#main(resource, old, admitted, given);
+    const changed =
+      place.subresource === "status" ? onlyStatus(old, admitted) : this.#main(resource, old, admitted, given);
     this.#check(resource, changed, old);
     if (deepEqual(changed, old)) return { object: old, created: false, warnings };
     const stored = withManagedFields(changed, place.subresource, options);
@@ -159,7 +160,8 @@ function onlyStatus(old: KubeObject, { status }: JsonObject): KubeObject {
 
 /** Nothing changed but metadata, and status where that is a subresource. */
 function sameContent(a: KubeObject, b: KubeObject, hasStatus: boolean): boolean {
-  const content = ({ metadata: _, status, ...rest }: KubeObject): JsonObject => (hasStatus ? rest : { ...rest, status });
+  const content = ({ metadata: _, status, ...rest }: KubeObject): JsonObject =>
+    hasStatus ? rest : { ...rest, status };
   return deepEqual(content(a), content(b));
 }
 

@@ -139,14 +139,18 @@ export class HttpService {
     }
   }
 
-  #reply({ exchange, fault, entry, client }: Call, real: Reply | WatchPlan | ApiFailure | null): void {
+  #reply(call: Call, real: Reply | WatchPlan | ApiFailure | null): void {
+    const { exchange, fault } = call;
     const how = fault?.answer ?? "real";
-    if (how === "stall" || exchange.gone) return;
-    if (how === "close") return exchange.close();
-    if (how === "reset") return exchange.reset();
-    if (how === "reset-stream") return exchange.resetStream();
     const said = how instanceof ApiFailure ? how : real;
-    if (said === null) return exchange.close();
+    if (how === "stall" || exchange.gone) return;
+    if (how === "reset") exchange.reset();
+    else if (how === "reset-stream") exchange.resetStream();
+    else if (how === "close" || said === null) exchange.close();
+    else this.#say(said, call);
+  }
+
+  #say(said: Reply | WatchPlan | ApiFailure, { exchange, fault, entry, client }: Call): void {
     if ("eventOf" in said) {
       entry.status = 200;
       this.#watch(said, exchange, client, fault);
@@ -159,7 +163,10 @@ export class HttpService {
       "content-length": String(Buffer.byteLength(text)),
       ...headers,
     });
-    if (how === "truncated") return exchange.breakOff(text.slice(0, text.length >> 1));
+    if (fault?.answer === "truncated") {
+      exchange.breakOff(text.slice(0, text.length >> 1));
+      return;
+    }
     entry.status = status;
     exchange.end(text);
   }

@@ -17,19 +17,24 @@ function apply(holder: Record<string, unknown>, operation: unknown): void {
   const value = isObject(operation) ? operation["value"] : undefined;
   switch (stringAt(operation, "op")) {
     case "add":
-      return add(holder, path, structuredClone(value));
+      add(holder, path, structuredClone(value));
+      break;
     case "remove":
-      return void remove(holder, path);
+      remove(holder, path);
+      break;
     case "replace":
       remove(holder, path);
-      return add(holder, path, structuredClone(value));
+      add(holder, path, structuredClone(value));
+      break;
     case "move":
-      return add(holder, path, remove(holder, pointer(operation, "from")));
+      add(holder, path, remove(holder, pointer(operation, "from")));
+      break;
     case "copy":
-      return add(holder, path, structuredClone(read(holder, pointer(operation, "from"))));
+      add(holder, path, structuredClone(read(holder, pointer(operation, "from"))));
+      break;
     case "test":
       if (!deepEqual(read(holder, path), value)) throw unfit(`testing path ${path.join("/")} failed`);
-      return;
+      break;
     case undefined:
     default:
       throw badRequest("unexpected kind of JSON patch operation");

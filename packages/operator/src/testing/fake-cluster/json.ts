@@ -25,13 +25,13 @@ export function parse(text: string): unknown {
 const BIG = /"\\u0000(-?\d+)"/g;
 
 export function stringify(value: unknown): string {
-  let big = false;
-  const text = JSON.stringify(value, (_, inner: unknown) => {
-    if (typeof inner !== "bigint") return inner;
-    big = true;
-    return `\0${String(inner)}`;
-  });
-  return big ? text.replaceAll(BIG, "$1") : text;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // A BigInt is in it.
+    const mark = (_: string, inner: unknown): unknown => (typeof inner === "bigint" ? `\0${String(inner)}` : inner);
+    return JSON.stringify(value, mark).replaceAll(BIG, "$1");
+  }
 }
 
 /** Equal as JSON: keys in any order. */

@@ -66,7 +66,8 @@ function settable(given: JsonObject): JsonObject {
 /** The object with an entry of who wrote it: as volatile as on a real server, though it does not say which fields. */
 export function withManagedFields(object: KubeObject, subresource: string | undefined, writer: Writer): KubeObject {
   const before = object.metadata["managedFields"];
-  const others = (Array.isArray(before) ? before : []).filter(
+  const entries: readonly unknown[] = Array.isArray(before) ? before : [];
+  const others = entries.filter(
     (entry) => stringAt(entry, "manager") !== writer.manager || stringAt(entry, "subresource") !== subresource,
   );
   const mine = {

@@ -41,7 +41,12 @@ export class FakeCluster {
 
   /** Use `startFakeCluster`. */
   constructor(options: FakeClusterOptions, cel: CelRules | null) {
-    const { now = systemRuntime.now, id = systemRuntime.id, transport = "https", http2 = true } = options;
+    const {
+      now = () => systemRuntime.now(),
+      id = () => systemRuntime.id(),
+      transport = "https",
+      http2 = true,
+    } = options;
     this.#options = options;
     this.#cel = cel;
     this.#storage = new ObjectStorage(options.historyLimit ?? 10_000);

@@ -41,6 +41,10 @@ export interface ServiceRuntime {
   id(): string;
 }
 
+const PATCHES = ["application/json-patch+json", "application/merge-patch+json"];
+/** What kubectl sends for the server's own resources. Taken as a merge patch: the same as long as no lists are patched. */
+const STRATEGIC = "application/strategic-merge-patch+json";
+
 /** Executes authorised requests, each in one step. */
 export class ApiService {
   readonly #storage: ObjectStorage;
@@ -147,15 +151,16 @@ export class ApiService {
 
   #patched(place: Place, request: ApiRequest): unknown {
     if (place.name === undefined) throw methodNotAllowed();
-    const supported = ["application/json-patch+json", "application/merge-patch+json"];
-    if (!supported.includes(request.contentType)) {
+    const { contentType } = request;
+    const types = place.resource.custom ? PATCHES : [...PATCHES, STRATEGIC];
+    if (!types.includes(contentType)) {
       throw unsupportedMedia(
-        `the body of the request was in an unknown format - accepted media types include: ${supported.join(", ")}`,
+        `the body of the request was in an unknown format - accepted media types include: ${types.join(", ")}`,
       );
     }
     const patch = decoded(request.body);
     const current = place.resource.serve(this.#current(place));
-    if (request.contentType === "application/json-patch+json") return jsonPatch(current, patch);
+    if (contentType === "application/json-patch+json") return jsonPatch(current, patch);
     if (!isObject(patch)) throw badRequest("a merge patch of an object is an object");
     return mergePatch(current, patch);
   }

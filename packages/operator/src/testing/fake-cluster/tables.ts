@@ -7,9 +7,10 @@ import type { PrinterColumn, Resource } from "./resource.js";
 const NAME: PrinterColumn = { name: "Name", type: "string", format: "name", jsonPath: ".metadata.name" };
 const AGE: PrinterColumn = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
 
+/** What has a time of its own, or a definition with columns of its own, has an Age only if it lists one. */
 function columnsOf({ columns, custom }: Resource): readonly PrinterColumn[] {
-  // A definition with columns of its own has an Age only if it lists one.
-  return custom && columns.length > 0 ? [NAME, ...columns] : [NAME, ...columns, AGE];
+  const complete = custom ? columns.length > 0 : columns.some(({ type }) => type === "date");
+  return complete ? [NAME, ...columns] : [NAME, ...columns, AGE];
 }
 
 /** What `kubectl get` prints. `now`: Unix milliseconds, for ages. */
@@ -44,7 +45,7 @@ function cellReader(column: PrinterColumn, now: number): (object: KubeObject) =>
   return (object) => {
     const found = find?.(object)[0];
     if (found === undefined || found === null) return null;
-    if (column.type === "date") return age(String(found), now);
+    if (column.type === "date") return typeof found === "string" ? age(found, now) : null;
     if (column.type === "string" && typeof found !== "string") return stringify(found);
     return found;
   };

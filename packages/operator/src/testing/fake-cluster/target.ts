@@ -11,7 +11,6 @@ export interface Target {
   readonly subresource: string | undefined;
 }
 
-/** Null for an address that cannot be one of a resource. */
 export function targetOf(method: string, path: string, query: URLSearchParams): Target {
   const none = { group: "", version: "", plural: "", namespace: undefined, name: undefined, subresource: undefined };
   const nothing = { ...none, verb: method.toLowerCase() };

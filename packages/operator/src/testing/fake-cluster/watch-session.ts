@@ -113,7 +113,8 @@ export class WatchSession {
       const line = this.#queue[0];
       if (this.#fault.then !== undefined && this.#sent >= (this.#fault.after ?? 0)) {
         if (this.#fault.then === "truncate" && line === undefined) return;
-        return this.#break(this.#fault.then, line ?? "");
+        this.#break(this.#fault.then, line ?? "");
+        return;
       }
       if (line === undefined) return;
       if (this.#fault.slowMs !== undefined) {
@@ -132,7 +133,10 @@ export class WatchSession {
   #emit(): void {
     const line = this.#queue.shift();
     if (line === undefined || this.#over) return;
-    if (line === "") return this.#finish();
+    if (line === "") {
+      this.#finish();
+      return;
+    }
     this.#sent++;
     this.#exchange.write(line);
     if (this.#exchange.pending > MAX_PENDING_BYTES) this.close();
@@ -178,6 +182,7 @@ export class WatchSession {
   }
 
   #after(ms: number, action: () => void): void {
+    if (this.#over) return;
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       if (!this.#over) action();

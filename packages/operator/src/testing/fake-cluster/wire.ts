@@ -51,7 +51,9 @@ export function exchange(request: WireRequest, response: WireResponse, sockets: 
     write: (text) => void answer.write(text),
     end: (text) => void (text === undefined ? answer.end() : answer.end(text)),
     close,
-    reset: () => void raw?.resetAndDestroy(),
+    reset: () => {
+      raw?.resetAndDestroy();
+    },
     resetStream: () => {
       if (stream === null) close();
       // INTERNAL_ERROR

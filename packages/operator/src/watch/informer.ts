@@ -1,6 +1,7 @@
 import type { Runtime } from "@rynxs/event-store";
 import { KubeError } from "../kube/errors.js";
 import type { KubeApi } from "../kube/port.js";
+import { hasAborted } from "./aborted.js";
 import { BackOff } from "./back-off.js";
 import { Latch } from "./latch.js";
 import { list } from "./list.js";
@@ -75,7 +76,7 @@ export class Informer {
       try {
         pauseMs = this.#from === undefined ? await this.#list(signal) : await this.#watch(this.#from, signal);
       } catch (error) {
-        if (signal.aborted) return;
+        if (hasAborted(signal)) return;
         pauseMs = this.#afterError(error);
       }
       if (pauseMs > 0) await this.#runtime.sleep(pauseMs, signal);

@@ -1,6 +1,7 @@
 import { discover, parseResourceName } from "../kube/discovery.js";
 import { KubeError } from "../kube/errors.js";
 import type { KubeApi, ResourceType } from "../kube/port.js";
+import { hasAborted } from "./aborted.js";
 import { BackOff } from "./back-off.js";
 import { Informer, type InformerOptions } from "./informer.js";
 import { Latch } from "./latch.js";
@@ -104,7 +105,7 @@ export class Informers {
         if (!resource.namespaced && (target.namespaces ?? []).length > 0) throw notNamespaced(target);
         return resource;
       } catch (error) {
-        if (signal.aborted) break;
+        if (hasAborted(signal)) break;
         onTrouble?.(target.resource, error instanceof Error ? error : new Error("unknown error", { cause: error }));
         await runtime.sleep(afterError(error, backOff).pauseMs, signal);
       }

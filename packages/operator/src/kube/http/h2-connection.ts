@@ -146,12 +146,14 @@ function answerOf(stream: ClientHttp2Stream, reused: boolean): Promise<IncomingH
 }
 
 async function* bodyOf(stream: ClientHttp2Stream): AsyncGenerator<Uint8Array, void, undefined> {
+  let ended = false;
   try {
     for await (const chunk of stream) yield chunk as Uint8Array;
+    ended = true;
   } catch (error) {
     throw new ConnectionError(`the answer broke off: ${resetCode(stream)}`, { cause: error });
   } finally {
-    if (!stream.closed) cancel(stream);
+    if (!ended) cancel(stream);
   }
   // Node ends a stream that was reset as it ends one that is complete.
   if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) {

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, createSecureContext, type SecureContext } from "node:tls";
 import { once } from "node:events";
@@ -47,6 +48,8 @@ export async function openSocket(
 async function trust(config: KubeConfig, { certificate, key }: Credentials): Promise<SecureContext> {
   const ca = await config.tls.ca();
   try {
+    // OpenSSL takes what is no certificate for no authority at all, and then trusts nobody.
+    if (ca !== undefined) new X509Certificate(ca);
     return createSecureContext({
       ...(ca === undefined ? {} : { ca }),
       ...(certificate === undefined ? {} : { cert: certificate }),

@@ -8,6 +8,8 @@ export interface PutCounts {
   conflict(): void;
 }
 
+const EVENT_KEY = /(^|\/)[0-9]{10}\.json$/;
+
 /** The same object store, with its conditional writes counted. */
 export function countedObjects(objects: ObjectStore, counts: PutCounts): ObjectStore {
   const counted = async (put: Promise<PutOutcome>, isRace: boolean): Promise<PutOutcome> => {
@@ -31,8 +33,8 @@ export function countedObjects(objects: ObjectStore, counts: PutCounts): ObjectS
     get fence() {
       return objects.fence;
     },
-    putIfAbsent: (key, body, options) => counted(objects.putIfAbsent(key, body, options), true),
-    // The head is moved by whoever comes first: losing that is no race for a place in the log.
+    // Only for the place of an event is there a race; the head, for one, is moved by whoever comes first.
+    putIfAbsent: (key, body, options) => counted(objects.putIfAbsent(key, body, options), EVENT_KEY.test(key)),
     replaceIfMatch: (key, body, etag, options) => counted(objects.replaceIfMatch(key, body, etag, options), false),
     get: (key, options) => objects.get(key, options),
     list: (options) => objects.list(options),

@@ -1,11 +1,7 @@
-import { EventStoreError, VerificationError, type Check, type EventStore, type Runtime } from "@rynxs/event-store";
-import { Elector } from "../election/elector.js";
-import { LeaseLock } from "../election/lease-lock.js";
-import { LeadershipLostError, type Leadership } from "../election/port.js";
+import { EventStoreError, type Check, type EventStore, type Runtime } from "@rynxs/event-store";
+import type { Leadership } from "../election/port.js";
 import type { KubeApi } from "../kube/port.js";
 import { FencedLog } from "../record/fenced-log.js";
-import type { LiveObject } from "../record/live-objects.js";
-import type { Observation, Subject } from "../record/observation.js";
 import { Recorder } from "../record/recorder.js";
 import { Reporter } from "../report/reporter.js";
 import { hasAborted } from "../watch/aborted.js";
@@ -14,8 +10,11 @@ import type { OperatorConfig } from "./environment.js";
 import { serveHttp, type HttpServer } from "./http-server.js";
 import { errorFields, traceOf, type Logger } from "./logging.js";
 import { lookFor } from "./look.js";
+import { leadInTurn } from "./leading.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import type { PutCounts } from "./counted-objects.js";
+import { Readiness } from "./readiness.js";
+import { reportsOf } from "./reports.js";
 import { Watches, type Watching } from "./watching.js";
 
 export interface OperatorParts {
@@ -49,6 +48,7 @@ const BATCH = 500;
 export class Operator {
   readonly #parts: OperatorParts;
   readonly #metrics: Metrics;
+  readonly #readiness: Readiness;
   readonly #holder: string;
   readonly #draining = new AbortController();
   readonly #watches: Watches;
@@ -57,9 +57,6 @@ export class Operator {
   #recorder: Recorder | null = null;
   #reporter: Reporter;
   #leads = false;
-  /** Why this replica is not ready. */
-  #starting: string | null = "starting";
-  #broken: string | null = null;
 
   constructor(parts: OperatorParts) {
     this.#parts = parts;
@@ -67,6 +64,7 @@ export class Operator {
     this.#holder = `${config.podName}_${runtime.id()}`;
     this.#metrics = createMetrics(() => this.#recorder?.depth ?? 0);
     this.#metrics.leads.set(0);
+    this.#readiness = new Readiness(this.#metrics, logger);
     this.#watches = new Watches(() => parts.watch(this.#sink(), this.#watchEvents()));
     this.#reporter = new Reporter({
       api,
@@ -118,7 +116,7 @@ export class Operator {
     const { log, recorder } = this.#build(store);
     const loaded = await this.#until("the log cannot be read", signal, () => log.load(signal).then(() => true));
     if (loaded === null) return null;
-    this.#starting = null;
+    this.#readiness.started();
     this.#parts.logger.info({ store: store.location, seq: log.head.seq }, "the log has been read");
     return { log, recorder };
   }
@@ -150,6 +148,7 @@ export class Operator {
         },
       },
     });
+    const reports = reportsOf({ config, store, reporter: this.#reporter, metrics, logger, runtime });
     const recorder: Recorder = new Recorder({
       log,
       runtime,
@@ -160,10 +159,12 @@ export class Operator {
       batch: batch ? BATCH : 1,
       capacity: CAPACITY,
       on: {
-        recorded: (observation, at) => this.#recorded(observation, at),
-        unreported: (object, seq) => this.#unreported(store, object, seq),
-        refused: (subject, error) => logger.error({ ...traceOf(subject), ...errorFields(error) }, "cannot be recorded"),
-        troubled: (error) => this.#troubled(error, "not recorded yet; trying again"),
+        ...reports,
+        recorded: (observation, at) => {
+          this.#readiness.works();
+          reports.recorded(observation, at);
+        },
+        troubled: (error) => this.#readiness.troubled(error, "not recorded yet; trying again"),
         leads: (epoch) => logger.info({ epoch, holder: this.#holder }, "leads"),
       },
     });
@@ -177,7 +178,7 @@ export class Operator {
     this.#watches.start();
     const ended = new AbortController();
     const following = this.#follow(log, AbortSignal.any([signal, ended.signal]));
-    const leading = this.#elect(recorder, signal);
+    const leading = this.#lead(recorder, signal);
     await aborted(signal);
     const grace = new AbortController();
     const late = runtime.sleep(config.shutdownGraceMs, ended.signal).then(() => grace.abort());
@@ -204,107 +205,30 @@ export class Operator {
       if (hasAborted(signal) || this.#leads) continue;
       try {
         await log.follow(signal);
-        this.#broken = null;
+        this.#readiness.works();
       } catch (error) {
-        if (!isAborted(error)) this.#troubled(error, "the log could not be followed");
+        if (!isAborted(error)) this.#readiness.troubled(error, "the log could not be followed");
       }
     }
   }
 
-  #elect(recorder: Recorder, signal: AbortSignal): Promise<void> {
+  #lead(recorder: Recorder, signal: AbortSignal): Promise<void> {
     const { config, api, namespace, runtime, logger } = this.#parts;
-    const { leaseName, leaseDurationMs, renewDeadlineMs, retryPeriodMs, enabled } = config.election;
-    const lead = async (leadership: Leadership): Promise<void> => {
+    const shared = { metrics: this.#metrics, readiness: this.#readiness };
+    const options = { config, api, namespace, holder: this.#holder, runtime, logger, ...shared };
+    return leadInTurn(options, signal, async (leadership: Leadership) => {
       this.#leads = true;
       try {
         await recorder.lead(leadership, this.#draining.signal);
       } finally {
         this.#leads = false;
-        this.#metrics.leads.set(0);
       }
-    };
-    if (!enabled) return this.#alwaysLead(lead, signal);
-    const lock = new LeaseLock(api, { namespace, name: leaseName }, retryPeriodMs);
-    return new Elector(lock, {
-      holder: this.#holder,
-      leaseDurationMs,
-      renewDeadlineMs,
-      retryPeriodMs,
-      runtime,
-      on: {
-        led: () => this.#metrics.leads.set(1),
-        holder: (holder) => {
-          this.#metrics.transitions.inc();
-          logger.info({ leader: holder }, holder === "" ? "nobody leads" : "another leader");
-        },
-        lost: () => {
-          this.#metrics.leads.set(0);
-          this.#metrics.electionFailures.inc();
-          logger.error({ holder: this.#holder }, "lost the lease; appends no more");
-        },
-        failed: (error) => this.#electionFailed(error),
-      },
-    }).run(signal, lead);
-  }
-
-  /** Without election the log still has one leader at a time: the one that took over last. */
-  async #alwaysLead(lead: (leadership: Leadership) => Promise<void>, signal: AbortSignal): Promise<void> {
-    const { runtime, config, namespace } = this.#parts;
-    const lease = `${namespace}/${config.election.leaseName}`;
-    const leadership = { holder: this.#holder, lease, transitions: 0, signal: NEVER, valid: () => true };
-    while (!signal.aborted) {
-      this.#metrics.leads.set(1);
-      await lead(leadership).catch((error: unknown) => this.#electionFailed(error));
-      await runtime.sleep(config.election.retryPeriodMs, signal);
-    }
-  }
-
-  #electionFailed(error: unknown): void {
-    this.#metrics.electionFailures.inc();
-    if (error instanceof LeadershipLostError) this.#parts.logger.error(errorFields(error), "deposed; appends no more");
-    else this.#troubled(error, "the leadership or its lease failed");
-  }
-
-  #recorded({ key, subject, status, payload, at }: Observation, logged: { seq: number; eventHash: string }): void {
-    const { config, runtime, logger } = this.#parts;
-    this.#broken = null;
-    const { resource } = subject;
-    const type = `${resource.kind}${payload === null ? "Deleted" : "Observed"}`;
-    this.#metrics.reconcile.observe({ resource_type: resource.plural }, (runtime.elapsed() - at) / 1000);
-    logger.info({ ...traceOf(subject), type, seq: logged.seq, event_hash: logged.eventHash }, "recorded");
-    const report = { subject, seen: status, at: { type, ...logged } };
-    if (payload !== null && this.#writesStatus(subject)) this.#reporter.status(key, report);
-    if (config.kubernetesEvents) this.#reporter.event(key, report);
-  }
-
-  #unreported(store: EventStore, { key, subject, status }: LiveObject, seq: number): void {
-    if (!this.#writesStatus(subject)) return;
-    const at = async (): Promise<{ type: string; seq: number; eventHash: string } | null> => {
-      const eventHash = await store.getEventHash(seq);
-      return eventHash === null ? null : { type: "", seq, eventHash };
-    };
-    this.#reporter.status(key, { subject, seen: status, at });
-  }
-
-  #writesStatus({ resource }: Subject): boolean {
-    const { watch } = this.#parts.config;
-    return resource.hasStatus && watch.some((entry) => entry.status && entry.resource === resource.name);
-  }
-
-  #troubled(error: unknown, what: string): void {
-    if (error instanceof VerificationError) {
-      this.#metrics.verificationFailures.inc({ verdict: error.code });
-      this.#broken = `the log failed verification: ${error.code} at seq ${String(error.seq)}`;
-      this.#parts.logger.error(errorFields(error), "the log failed verification; nothing is appended");
-      return;
-    }
-    if (error instanceof EventStoreError) this.#broken = `${what}: ${error.code}`;
-    this.#parts.logger.warn(errorFields(error), what);
+    });
   }
 
   #notReady(): string | null {
-    if (this.#starting !== null) return this.#starting;
-    if (this.#broken !== null) return this.#broken;
+    const { problem } = this.#readiness;
+    if (problem !== null) return problem;
     if (this.#draining.signal.aborted) return "stopping";
     return this.#watches.synced ? null : "not everything that is watched has been listed yet";
   }
@@ -316,14 +240,14 @@ export class Operator {
 
   /** Again and again until it works; null when the signal aborts. A configuration that cannot work is thrown. */
   async #until<T>(otherwise: string, signal: AbortSignal, work: () => Promise<T>): Promise<T | null> {
-    this.#starting = otherwise;
+    this.#readiness.awaits(otherwise);
     while (!signal.aborted) {
       try {
         return await work();
       } catch (error) {
         if (hasAborted(signal)) break;
         if (error instanceof EventStoreError && error.code === "INVALID_CONFIG") throw error;
-        this.#troubled(error, otherwise);
+        this.#readiness.troubled(error, otherwise);
         await this.#parts.runtime.sleep(START_RETRY_MS, signal);
       }
     }
@@ -345,14 +269,12 @@ export class Operator {
 
   async #close(): Promise<void> {
     this.#reporter.close();
-    await this.#store?.close().catch((error: unknown) => this.#troubled(error, "the store did not close"));
+    await this.#store?.close().catch((error: unknown) => this.#readiness.troubled(error, "the store did not close"));
     await this.#parts.api.close();
     await this.#http?.close();
     this.#parts.logger.info("stopped");
   }
 }
-
-const NEVER = new AbortController().signal;
 
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

@@ -65,6 +65,11 @@ export function keyOf(subject: Pick<Subject, "resource" | "namespace" | "name">)
   return objectKeyOf(loggedResource(subject.resource), aggregateIdOf(subject));
 }
 
+/** `AgentObserved`, `AgentDeleted`. */
+export function eventTypeOf({ subject, payload }: Pick<Observation, "subject" | "payload">): string {
+  return `${subject.resource.kind}${payload === null ? "Deleted" : "Observed"}`;
+}
+
 /** @throws EventStoreError when the object holds what no event may hold (a lone surrogate) */
 export function observe(resource: ResourceType, object: KubeObject, at: number): Observation {
   const { metadata } = object;

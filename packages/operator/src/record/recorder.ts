@@ -8,6 +8,7 @@ import { LiveObjects, type LiveObject } from "./live-objects.js";
 import {
   aggregateIdOf,
   conditionsOf,
+  eventTypeOf,
   keyOf,
   loggedResource,
   observe,
@@ -173,17 +174,16 @@ export class Recorder implements ObservationSink {
     return sure;
   }
 
-  async #entry({ key, subject, payload }: Observation, signal: AbortSignal): Promise<Entry> {
+  async #entry(observation: Observation, signal: AbortSignal): Promise<Entry> {
     const { log } = this.#options;
-    const { resource } = subject;
+    const { key, subject, payload } = observation;
     const last = log.state.objects[key];
-    const change = payload === null ? "Deleted" : "Observed";
     return {
-      type: `${resource.kind}${change}`,
+      type: eventTypeOf(observation),
       aggregateId: aggregateIdOf(subject),
       // What a deletion deletes is what was recorded last, whether it was seen or concluded.
       payload: payload ?? (last ? await log.payloadAt(last[0], signal) : "{}"),
-      resource: loggedResource(resource),
+      resource: loggedResource(subject.resource),
     };
   }
 

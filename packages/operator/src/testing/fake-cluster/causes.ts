@@ -34,3 +34,8 @@ export function duplicate(field: string, value: unknown): Cause {
 export function tooLong(field: string, limit: number, unit = "bytes"): Cause {
   return { reason: "FieldValueTooLong", message: `Too long: may not be more than ${String(limit)} ${unit}`, field };
 }
+
+export function tooMany(field: string, count: number, limit: number): Cause {
+  const message = `Too many: ${String(count)}: must have at most ${String(limit)} items`;
+  return { reason: "FieldValueTooMany", message, field };
+}

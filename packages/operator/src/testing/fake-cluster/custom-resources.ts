@@ -1,5 +1,7 @@
 import type { KubeObject } from "../../kube/port.js";
+import * as causes from "./causes.js";
 import type { CelRules } from "./cel-rules.js";
+import type { Cause } from "./failure.js";
 import { crdVersions, type CrdVersion } from "./crd.js";
 import { objectAt, stringAt, type JsonObject } from "./json.js";
 import { apiVersionOf, builtIn, type Admitted, type PrinterColumn, type Resource } from "./resource.js";
@@ -48,11 +50,32 @@ function customCauses(
   version: CrdVersion,
   cel: CelRules | null,
 ): ReturnType<Resource["validate"]> {
-  const { metadata, ...content } = object;
+  const { metadata: _, ...content } = object;
   const found = schemaCauses(content, version.schema, "");
-  if (found.length > 0 || cel === null) return found;
+  if (found.some(({ reason }) => BLOCKING.includes(reason))) {
+    return hasRules(version.schema) ? [...found, NOT_CHECKED] : found;
+  }
+  if (cel === null) return found;
   const visible = ({ metadata: { name }, ...rest }: KubeObject): JsonObject => ({ ...rest, metadata: { name } });
-  return cel.causes({ ...content, metadata: { name: metadata.name } }, old && visible(old), version.schema, "");
+  return [...found, ...cel.causes(visible(object), old && visible(old), version.schema, "")];
+}
+
+/** After one of these, rules in CEL are not judged any more: they could not rely on types. */
+const BLOCKING: readonly Cause["reason"][] = [
+  "FieldValueRequired",
+  "FieldValueNotSupported",
+  "FieldValueTooLong",
+  "FieldValueTooMany",
+  "FieldValueTypeInvalid",
+];
+const NOT_CHECKED = causes.wrong(
+  "<nil>",
+  null,
+  "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+);
+
+function hasRules(schema: Schema): boolean {
+  return JSON.stringify(schema).includes('"x-kubernetes-validations"');
 }
 
 function served(apiVersion: string): Resource["serve"] {

@@ -9,7 +9,8 @@ export interface Cause {
     | "FieldValueNotSupported"
     | "FieldValueDuplicate"
     | "FieldValueForbidden"
-    | "FieldValueTooLong";
+    | "FieldValueTooLong"
+    | "FieldValueTooMany";
   readonly message: string;
   readonly field: string;
 }

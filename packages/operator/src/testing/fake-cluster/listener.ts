@@ -57,6 +57,7 @@ export class Listener {
   #track(socket: Socket): void {
     const key = addressOfPeer(socket);
     this.#sockets.set(key, socket);
+    socket.setNoDelay(true);
     socket.on("error", () => undefined);
     socket.on("close", () => this.#sockets.delete(key));
   }

@@ -91,7 +91,7 @@ function arrayCauses(value: readonly unknown[], schema: Schema, path: string): C
   const { min = 0, max = Infinity } = { min: limit(schema, "minItems"), max: limit(schema, "maxItems") };
   if (value.length < min)
     found.push(causes.wrong(path, value.length, `${path} in body should have at least ${String(min)} items`));
-  if (value.length > max) found.push(causes.wrong(path, value.length, `must have at most ${String(max)} items`));
+  if (value.length > max) found.push(causes.tooMany(path, value.length, max));
   const items = itemsOf(schema);
   const at = (index: number): string => `${path}[${String(index)}]`;
   if (items !== undefined) value.forEach((item, index) => found.push(...schemaCauses(item, items, at(index))));
@@ -124,7 +124,7 @@ function objectCauses(value: JsonObject, schema: Schema, path: string): Cause[] 
   const { min = 0, max = Infinity } = { min: limit(schema, "minProperties"), max: limit(schema, "maxProperties") };
   if (size < min)
     found.push(causes.wrong(path, size, `${path} in body should have at least ${String(min)} properties`));
-  if (size > max) found.push(causes.wrong(path, size, `must have at most ${String(max)} properties`));
+  if (size > max) found.push(causes.tooMany(path, size, max));
   for (const [key, inner] of Object.entries(value)) {
     const known = propertySchema(schema, key);
     if (known !== undefined) found.push(...schemaCauses(inner, known, at(key)));

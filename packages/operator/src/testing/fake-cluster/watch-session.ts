@@ -53,6 +53,7 @@ export class WatchSession {
     });
     this.#exchange.onGone(() => this.#stop());
     this.#exchange.head(200, { "content-type": "application/json", "cache-control": "no-cache, private" });
+    this.#exchange.flush();
     const { first, bookmarks, timeoutSeconds, expired } = this.#plan;
     if (first === null) {
       this.#fail(expired);

@@ -15,6 +15,8 @@ export interface Exchange {
   readonly pending: number;
   onGone(callback: () => void): void;
   head(status: number, headers: Readonly<Record<string, string>>): void;
+  /** Sends the head now, before there is anything else to send. */
+  flush(): void;
   write(text: string): void;
   end(text?: string): void;
   /** Ends the connection without a word. */
@@ -33,7 +35,9 @@ export function exchange(request: WireRequest, response: WireResponse, sockets: 
   // The compatible part of both classes is the same, but their overloads do not add up to one type.
   const answer = response as ServerResponse;
   const raw = sockets.get(addressOfPeer(request.socket));
-  const close = (): void => void (raw ?? answer.socket)?.destroy();
+  const close = (): void => {
+    (raw ?? answer.socket)?.destroy();
+  };
   answer.on("error", () => undefined);
   return {
     protocol: request.httpVersion,
@@ -46,10 +50,15 @@ export function exchange(request: WireRequest, response: WireResponse, sockets: 
     onGone: (callback) => void answer.on("close", callback),
     head: (status, headers) => {
       answer.writeHead(status, headers);
+    },
+    flush: () => {
       answer.flushHeaders();
     },
     write: (text) => void answer.write(text),
-    end: (text) => void (text === undefined ? answer.end() : answer.end(text)),
+    end: (text) => {
+      if (text === undefined) answer.end();
+      else answer.end(text);
+    },
     close,
     reset: () => {
       raw?.resetAndDestroy();

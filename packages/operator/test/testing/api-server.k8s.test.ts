@@ -1,0 +1,35 @@
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, describe, it } from "vitest";
+import {
+  apiServerCases,
+  prepareApiServer,
+  startFakeCluster,
+  type FakeCluster,
+  type PreparedApiServer,
+} from "../../src/testing/index.js";
+import { apiClient, clientOfKubeconfig, type TestApiClient } from "./api-client.js";
+
+/** Names a real cluster: `npm run test:k8s`. Otherwise the fake one is tested. */
+const kubeconfig = process.env["RYNXS_TEST_KUBECONFIG"] ?? "";
+
+describe(`API server: ${kubeconfig === "" ? "fake" : "real"}`, () => {
+  let cluster: FakeCluster | undefined;
+  let client: TestApiClient;
+  let server: PreparedApiServer;
+
+  beforeAll(async () => {
+    if (kubeconfig === "") {
+      cluster = await startFakeCluster();
+      client = apiClient({ server: cluster.url, token: cluster.token, ca: cluster.caCertificate });
+    } else client = clientOfKubeconfig(kubeconfig);
+    server = await prepareApiServer(client, `t${randomBytes(4).toString("hex")}`);
+  });
+
+  afterAll(async () => {
+    await server.cleanUp();
+    client.close();
+    await cluster?.close();
+  });
+
+  for (const { name, run } of apiServerCases) it(name, () => run(server.context));
+});

@@ -96,7 +96,10 @@ describe.each(["h2", "h1"] satisfies Protocols[])("requests over %s", (protocols
   test("end at their time limit, also within an answer, and the next one goes over another connection", async () => {
     const server = await start(
       (seen, answer) => {
-        if (seen.path === "/ok") return json(answer, 200, {});
+        if (seen.path === "/ok") {
+          json(answer, 200, {});
+          return;
+        }
         if (seen.path === "/half") {
           answer.writeHead(200);
           answer.write('{"a":');

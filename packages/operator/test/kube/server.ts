@@ -4,6 +4,7 @@ import {
   type Http2ServerRequest,
   type Http2ServerResponse,
   type ServerHttp2Session,
+  type ServerHttp2Stream,
 } from "node:http2";
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
@@ -23,7 +24,7 @@ export interface Seen {
 }
 
 /** What a handler answers with, over either version of HTTP. */
-export type Answer = ServerResponse | Http2ServerResponse;
+export type Answer = ServerResponse & { readonly stream?: ServerHttp2Stream };
 export type Handler = (seen: Seen, answer: Answer) => void | Promise<void>;
 
 export interface TestServer {
@@ -47,7 +48,12 @@ export async function startServer(
   const sessions = new Set<ServerHttp2Session>();
   const sockets = new Set<Socket>();
   let connections = 0;
-  const onRequest = (request: IncomingMessage | Http2ServerRequest, answer: Answer): void => {
+  const onRequest = (
+    request: IncomingMessage | Http2ServerRequest,
+    response: ServerResponse | Http2ServerResponse,
+  ): void => {
+    // Alike as far as tests use them.
+    const answer = response as Answer;
     let body = "";
     request.setEncoding("utf8");
     request.on("data", (chunk: string) => (body += chunk));

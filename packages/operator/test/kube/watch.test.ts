@@ -28,7 +28,7 @@ function watchOf(api: KubeApi, path = "/w", signal = new AbortController().signa
 /** Writes pieces, each in a packet of its own as far as the network goes. */
 async function writeApart(answer: Answer, pieces: readonly Uint8Array[]): Promise<void> {
   for (const piece of pieces) {
-    answer.write(piece as Uint8Array & string);
+    answer.write(piece);
     await new Promise((done) => setTimeout(done, 2));
   }
 }
@@ -154,7 +154,10 @@ describe.each(BOTH)("a watch over %s", (protocols) => {
     let written = 0;
     const server = await start(
       async (seen, answer) => {
-        if (seen.path !== "/w") return json(answer, 200, { ok: true });
+        if (seen.path !== "/w") {
+          json(answer, 200, { ok: true });
+          return;
+        }
         answer.writeHead(200);
         const big = line("ADDED", "a", { annotations: { x: "x".repeat(10_000) } });
         for (let n = 0; n < 3000 && !answer.destroyed; n++) {
@@ -214,7 +217,10 @@ describe.each(BOTH)("a watch over %s", (protocols) => {
     const answers: Answer[] = [];
     const server = await start(
       (seen, answer) => {
-        if (seen.path === "/ok") return json(answer, 200, {});
+        if (seen.path === "/ok") {
+          json(answer, 200, {});
+          return;
+        }
         answer.writeHead(200);
         answer.write(line("ADDED", seen.path.slice(1)));
         answers.push(answer);
@@ -259,7 +265,10 @@ describe("over HTTP/2", () => {
 
   function watchServer(answers: Map<string, Answer>, options: { maxStreams?: number } = {}): Promise<TestServer> {
     return start((seen, answer) => {
-      if (!seen.path.startsWith("/w")) return json(answer, 200, { method: seen.method });
+      if (!seen.path.startsWith("/w")) {
+        json(answer, 200, { method: seen.method });
+        return;
+      }
       answer.writeHead(200);
       answer.write(line("ADDED", seen.path));
       answers.set(seen.path, answer);
@@ -321,7 +330,7 @@ describe("over HTTP/2", () => {
     const api = clientOf(server.config());
     const { found } = await manyWatches(server, api, 3, answers);
     const broken = answers.get("/w1");
-    if (broken !== undefined && "stream" in broken) broken.stream.close(8);
+    broken?.stream?.close(8);
     expect(await found[1]).toBe("UNAVAILABLE");
     answers.get("/w0")?.end();
     answers.get("/w2")?.end();

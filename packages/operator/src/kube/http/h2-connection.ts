@@ -99,7 +99,7 @@ export class H2Connection {
       signal.removeEventListener("abort", onAbort);
     });
     const reused = this.#served;
-    const headers = await answerOf(stream, reused);
+    const headers = await this.#answerOf(stream, reused);
     this.#served = true;
     const { [constants.HTTP2_HEADER_STATUS]: status, ...others } = headers;
     return { status: Number(status), headers: others, body: bodyOf(stream) };
@@ -118,6 +118,18 @@ export class H2Connection {
     }
   }
 
+  #answerOf(stream: ClientHttp2Stream, reused: boolean): Promise<IncomingHttpHeaders> {
+    return new Promise((done, fail) => {
+      stream.once("response", done);
+      stream.once("close", () => {
+        const refused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
+        // A GOAWAY passed it on its way; that is heard of only after this.
+        if (refused) this.retire();
+        fail(new ConnectionError(`no answer: ${resetCode(stream)}`, { unsent: refused, lost: reused || refused }));
+      });
+    });
+  }
+
   #ping(limitMs: number): void {
     const session = this.#session;
     const late = setTimeout(() => session.destroy(new Error("the server answers no ping")), limitMs).unref();
@@ -133,16 +145,6 @@ export class H2Connection {
 function cancel(stream: ClientHttp2Stream): void {
   stream.close(constants.NGHTTP2_CANCEL);
   stream.destroy();
-}
-
-function answerOf(stream: ClientHttp2Stream, reused: boolean): Promise<IncomingHttpHeaders> {
-  return new Promise((done, fail) => {
-    stream.once("response", done);
-    stream.once("close", () => {
-      const refused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
-      fail(new ConnectionError(`no answer: ${resetCode(stream)}`, { unsent: refused, lost: reused }));
-    });
-  });
 }
 
 async function* bodyOf(stream: ClientHttp2Stream): AsyncGenerator<Uint8Array, void, undefined> {

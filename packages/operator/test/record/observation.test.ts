@@ -23,7 +23,7 @@ interface Golden {
 }
 
 const golden = parseJson(
-  readFileSync(new URL("../vectors/agents.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../vectors/agent-events.json", import.meta.url), "utf8"),
 ) as unknown as Golden[];
 const payloadOf = (object: KubeObject) => JSON.parse(observe(AGENTS, object, 0).payload!) as Record<string, unknown>;
 

@@ -123,7 +123,8 @@ export class Operator {
 
   async #prove(): Promise<true> {
     for await (const { name, ok, detail, hint } of this.#parts.examine()) {
-      if (ok) continue;
+      // The log itself is read, and its faults named, after this.
+      if (ok || name === "log") continue;
       throw new EventStoreError("UNAVAILABLE", `${name}: ${detail}`, hint === undefined ? {} : { hint });
     }
     return true;
@@ -243,7 +244,9 @@ export class Operator {
     this.#readiness.awaits(otherwise);
     while (!signal.aborted) {
       try {
-        return await work();
+        const result = await work();
+        this.#readiness.works();
+        return result;
       } catch (error) {
         if (hasAborted(signal)) break;
         if (error instanceof EventStoreError && error.code === "INVALID_CONFIG") throw error;

@@ -17,7 +17,7 @@ export class Readiness {
 
   /** Null: it is as it should be. */
   get problem(): string | null {
-    return this.#awaited ?? this.#broken;
+    return this.#broken ?? this.#awaited;
   }
 
   awaits(what: string): void {

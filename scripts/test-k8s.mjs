@@ -10,15 +10,21 @@ import { join, resolve } from "node:path";
 
 const { KUBECONFIG: kubeconfig = "", RYNXS_TEST_K8S_FAKE: fake } = process.env;
 if (kubeconfig === "" && fake !== "1") {
-  console.error("KUBECONFIG names no cluster to test. To see the suite run against the fake one: RYNXS_TEST_K8S_FAKE=1");
+  console.error(
+    "KUBECONFIG names no cluster to test. To see the suite run against the fake one: RYNXS_TEST_K8S_FAKE=1",
+  );
   process.exit(1);
 }
 if (kubeconfig !== "" && !existsSync(kubeconfig)) {
   console.error(`KUBECONFIG has to be the path of one file; there is no ${kubeconfig}`);
   process.exit(1);
 }
-const { status } = spawnSync(join("node_modules", ".bin", "vitest"), ["run", ".k8s.test.ts", ...process.argv.slice(2)], {
-  stdio: "inherit",
-  env: { ...process.env, RYNXS_TEST_KUBECONFIG: kubeconfig === "" ? "" : resolve(kubeconfig) },
-});
+const { status } = spawnSync(
+  join("node_modules", ".bin", "vitest"),
+  ["run", ".k8s.test.ts", ...process.argv.slice(2)],
+  {
+    stdio: "inherit",
+    env: { ...process.env, RYNXS_TEST_KUBECONFIG: kubeconfig === "" ? "" : resolve(kubeconfig) },
+  },
+);
 process.exitCode = status ?? 1;

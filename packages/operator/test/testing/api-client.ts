@@ -73,7 +73,7 @@ export function apiClient(options: ApiClientOptions): TestApiClient {
   };
 }
 
-async function* linesOf(message: IncomingMessage, signal: AbortSignal): AsyncGenerator<unknown> {
+async function* linesOf(message: IncomingMessage, signal: AbortSignal): AsyncGenerator {
   message.on("error", () => undefined);
   for await (const line of createInterface({ input: message })) {
     if (signal.aborted) return;

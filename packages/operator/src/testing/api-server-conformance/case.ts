@@ -106,8 +106,9 @@ export class Watched {
 
   /** The next event; null at the end. */
   async event(): Promise<{ type: string; object: JsonObject } | null> {
-    const { done, value } = await this.#events.next();
-    if (done === true) return null;
+    const result = await this.#events.next();
+    if (result.done === true) return null;
+    const value: unknown = result.value;
     assert.ok(isObject(value), "a watch event is an object");
     return { type: stringAt(value, "type") ?? "", object: objectAt(value, "object") };
   }

@@ -12,7 +12,7 @@ let clock: ManualClock;
 let stop: AbortController;
 let restarts: RestartReason[];
 let troubles: string[];
-let running: Promise<void> | undefined;
+let running: Promise<void> = Promise.resolve();
 
 beforeEach(() => {
   api = new ScriptedApi();
@@ -333,7 +333,6 @@ describe("an abort", () => {
     api.answer = () => listOf("1", []);
     stop.abort();
     expect(await waiting).toBe("ABORTED");
-    running = undefined;
     stop = new AbortController();
     await run();
     const { feed } = api;

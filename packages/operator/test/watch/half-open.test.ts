@@ -52,7 +52,7 @@ describe.each(["h2", "h1"] satisfies Protocols[])("over %s", (protocols) => {
     const restarts: string[] = [];
     const informer = new Informer(api, SCOPE, sink, {
       runtime: systemRuntime,
-      idleMs: 300,
+      idleMs: 1000,
       onRestart: (reason) => restarts.push(reason),
     });
     const running = informer.run(stop.signal);

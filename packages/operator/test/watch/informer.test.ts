@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { KubeError } from "../../src/kube/errors.js";
 import { STALLED_CONNECTION } from "../../src/kube/port.js";
 import { Informer, type InformerOptions } from "../../src/watch/informer.js";
 import type { RestartReason } from "../../src/watch/restart.js";
@@ -256,6 +257,16 @@ describe("a watch", () => {
     expect(api.feeds).toHaveLength(2);
     expect(api.requests).toHaveLength(lists);
     expect(troubles).toEqual([code]);
+  });
+
+  test("whose version the server has not reached lists anew: its data was put back to an older state", async () => {
+    await run();
+    api.feed.fail(
+      new KubeError("UNAVAILABLE", "Too large resource version: 90, current: 7", { facts: { status: 504 } }),
+    );
+    api.answer = () => listOf("7", []);
+    await clock.advance(800);
+    expect(watchedFrom()).toEqual(["1", "7"]);
   });
 
   test("goes on when the sink fails, from the event that it did not take", async () => {

@@ -1,6 +1,6 @@
 import type { Runtime } from "@rynxs/event-store";
 import { BadAnswer, linesOf, parseBody, readAll } from "./body.js";
-import type { KubeConfig } from "./config/kube-config.js";
+import type { KubeConfig } from "./config/server-config.js";
 import { deadline, type Deadline } from "./deadline.js";
 import { KubeError, type KubeErrorFacts } from "./errors.js";
 import { ConnectionError, connectionProblem, type HttpAnswer, type HttpRequest } from "./http/exchange.js";

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { Credentials } from "../config/credentials.js";
-import type { KubeConfig } from "../config/kube-config.js";
+import type { KubeConfig } from "../config/server-config.js";
 import { settled } from "../settled.js";
 import { ConnectionError, type HttpAnswer, type HttpRequest } from "./exchange.js";
 import { H1Pool } from "./h1-pool.js";

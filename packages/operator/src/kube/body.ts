@@ -1,9 +1,9 @@
 import { parseJson } from "@rynxs/event-store";
 
 /** More than any list page or object: etcd takes 1.5 MB an object. */
-export const MAX_ANSWER_BYTES: number = 256 * 1024 * 1024;
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 /** One event of a watch. */
-export const MAX_LINE_BYTES: number = 32 * 1024 * 1024;
+const MAX_LINE_BYTES = 32 * 1024 * 1024;
 
 /** An answer that is no JSON, or larger than any should be. Its message quotes nothing of it. */
 export class BadAnswer extends Error {

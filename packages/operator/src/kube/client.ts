@@ -1,11 +1,12 @@
 import type { Runtime } from "@rynxs/event-store";
 import { BadAnswer, linesOf, parseBody, readAll } from "./body.js";
-import type { KubeConfig } from "./config/kube-config.js";
+import type { KubeConfig } from "./config/server-config.js";
 import { deadline, type Deadline } from "./deadline.js";
 import { KubeError, type KubeErrorFacts } from "./errors.js";
 import { ConnectionError, connectionProblem, type HttpAnswer, type HttpRequest } from "./http/exchange.js";
 import { Transport } from "./http/transport.js";
 import type { KubeApi, KubeRequest, WatchEvent, WatchRequest } from "./port.js";
+import { settled } from "./settled.js";
 import { refusal, refusedWatch } from "./status.js";
 import { watchEvent } from "./watch-event.js";
 
@@ -101,7 +102,7 @@ class KubeClient implements KubeApi {
     let reconnected = false;
     let renewed = false;
     for (;;) {
-      const credentials = await this.#config.credentials.get();
+      const credentials = await settled(this.#config.credentials.get(), signal);
       const { authorization } = credentials;
       const headers = { ...request.headers, ...(authorization === undefined ? {} : { authorization }) };
       let answer: HttpAnswer;

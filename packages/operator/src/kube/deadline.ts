@@ -7,7 +7,7 @@ export interface Deadline {
   readonly expired: boolean;
   /** Takes the time limit away; the caller's signal still counts. */
   lift(): void;
-  /** To be called at the end: the caller's signal may live for ever, and would keep this one. Aborts what is left. */
+  /** To be called at the end: the caller's signal may live for ever, and would keep this one. */
   end(): void;
 }
 
@@ -32,7 +32,6 @@ export function deadline(outer: AbortSignal | undefined, limitMs: number): Deadl
     end() {
       lift();
       outer?.removeEventListener("abort", follow);
-      if (!controller.signal.aborted) controller.abort();
     },
   };
 }

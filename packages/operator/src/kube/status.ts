@@ -12,7 +12,7 @@ interface Status {
 const MAX_MESSAGE = 1000;
 
 /** What an HTTP status, or the code of an ERROR event, means. */
-export function codeOfStatus(status: number): KubeErrorCode {
+function codeOfStatus(status: number): KubeErrorCode {
   switch (status) {
     case 400:
     case 422:
@@ -70,7 +70,7 @@ export function refusedWatch(object: unknown, facts: KubeErrorFacts, now: number
 }
 
 /** Milliseconds that a Retry-After header asks for; undefined without one, or with one that says nothing. */
-export function retryAfterMs(header: string | undefined, now: number): number | undefined {
+function retryAfterMs(header: string | undefined, now: number): number | undefined {
   const text = header?.trim() ?? "";
   if (/^[0-9]{1,9}$/.test(text)) return Number(text) * 1000;
   const date = /[a-z]/i.test(text) ? Date.parse(text) : Number.NaN;

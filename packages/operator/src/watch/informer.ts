@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Runtime } from "@rynxs/event-store";
 import { KubeError } from "../kube/errors.js";
 import type { KubeApi } from "../kube/port.js";
@@ -71,6 +72,8 @@ export class Informer {
 
   /** Returns once the signal has aborted; never throws. To be called once. */
   async run(signal: AbortSignal): Promise<void> {
+    // As many informers as there are listen to one signal, which is no leak.
+    setMaxListeners(0, signal);
     while (!signal.aborted) {
       let pauseMs: number;
       try {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { discover, parseResourceName } from "../kube/discovery.js";
 import { KubeError } from "../kube/errors.js";
 import type { KubeApi, ResourceType } from "../kube/port.js";
@@ -62,6 +63,7 @@ export class Informers {
 
   /** Returns once the signal has aborted; never throws. To be called once. */
   async run(signal: AbortSignal): Promise<void> {
+    setMaxListeners(0, signal);
     if (this.#unsynced.size === 0) this.#allSynced.open();
     await Promise.all(this.#targets.map((target) => this.#runTarget(target, signal)));
   }

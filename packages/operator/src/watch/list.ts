@@ -5,7 +5,7 @@ import { listRequest, objectKey } from "./scope-requests.js";
 import type { ObjectKey, ObservationSink, WatchScope } from "./sink.js";
 
 /** As client-go: a page of large objects stays below what a server answers in a second or so. */
-export const PAGE_SIZE = 500;
+const PAGE_SIZE = 500;
 /** A server answers a page within its own limit of 60 s, or not at all. */
 const PAGE_MS = 60_000;
 

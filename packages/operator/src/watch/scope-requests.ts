@@ -35,9 +35,3 @@ export function objectKey({ metadata }: KubeObject): ObjectKey {
   const { namespace, name } = metadata;
   return namespace === undefined || namespace === "" ? name : `${namespace}/${name}`;
 }
-
-/** `agents.universe.ai/v1alpha1 in a`, for people. */
-export function scopeName({ resource, namespace, labelSelector }: WatchScope): string {
-  const where = namespace === undefined ? "" : ` in ${namespace}`;
-  return `${resource.name}${where}${labelSelector === undefined ? "" : ` (${labelSelector})`}`;
-}

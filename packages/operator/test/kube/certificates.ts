@@ -11,6 +11,8 @@ export interface Certificates {
   readonly client: { readonly cert: string; readonly key: string };
 }
 
+const OPENSSL = "openssl";
+
 let made: Certificates | undefined;
 
 /** An authority, and what it signed for a server and a client. Made once a process, with OpenSSL's command. */
@@ -23,7 +25,7 @@ function make(): Certificates {
   const folder = mkdtempSync(join(tmpdir(), "certificates-"));
   const file = (name: string): string => join(folder, name);
   const openssl = (...args: string[]): void => {
-    execFileSync("openssl", args, { cwd: folder, stdio: "ignore" });
+    execFileSync(OPENSSL, args, { cwd: folder, stdio: "ignore" });
   };
   const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
   const signed = (name: string, extensions: string): { cert: string; key: string } => {

@@ -1,3 +1,5 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { describe, expect, test } from "vitest";
 import type { KubeConfig } from "../../src/kube/config/kube-config.js";
 import { certificates } from "./certificates.js";
@@ -286,5 +288,35 @@ describe("a connection", () => {
     expect((await failed).code).toBe("UNAVAILABLE");
     expect((await errorOf(api.request({ method: "GET", path: "/x" }))).code).toBe("UNAVAILABLE");
     await until(() => server.sockets.size === 0);
+  });
+
+  test("without TLS works as well, for a proxy on this machine", async () => {
+    const seen: (string | undefined)[] = [];
+    const server = createServer((request, answer) => {
+      seen.push(request.url);
+      if (request.url?.startsWith("/base/w") === true)
+        answer.end('{"type":"ADDED","object":{"metadata":{"name":"a"}}}\n');
+      else answer.end('{"ok":true}');
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const { config } = await start(() => undefined);
+    const address = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/base`;
+    const api = clientOf({ ...config(), server: address });
+    expect(await api.request({ method: "GET", path: "/x", query: { a: "1" } })).toEqual({ ok: true });
+    for await (const event of api.watch({ path: "/w", query: {}, signal: new AbortController().signal })) {
+      expect(event.object.metadata.name).toBe("a");
+    }
+    expect(seen).toEqual(["/base/x?a=1", "/base/w?watch=true"]);
+    await api.close();
+    await new Promise((done) => server.close(done));
+  });
+
+  test("waits for credentials no longer than a request's time limit", async () => {
+    const server = await start((_, answer) => json(answer, 200, {}));
+    const credentials = { get: () => new Promise<never>(() => undefined), refused: () => false };
+    const api = clientOf({ ...server.config(), credentials });
+    const error = await errorOf(api.request({ method: "GET", path: "/", timeoutMs: 50 }));
+    expect(error.code).toBe("UNAVAILABLE");
+    expect(server.seen).toEqual([]);
   });
 });

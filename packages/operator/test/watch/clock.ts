@@ -11,7 +11,7 @@ export class ManualClock implements Runtime {
   readonly slept: number[] = [];
   chance = 0;
   #time = 0;
-  #sleepers: Sleeper[] = [];
+  readonly #sleepers = new Set<Sleeper>();
 
   now(): number {
     return this.#time;
@@ -33,12 +33,14 @@ export class ManualClock implements Runtime {
     if (signal?.aborted === true) return Promise.resolve();
     this.slept.push(ms);
     return new Promise((done) => {
-      const sleeper: Sleeper = { until: this.#time + ms, wake: done };
-      this.#sleepers.push(sleeper);
-      signal?.addEventListener("abort", () => {
-        this.#sleepers = this.#sleepers.filter((each) => each !== sleeper);
+      const end = (): void => {
+        this.#sleepers.delete(sleeper);
+        signal?.removeEventListener("abort", end);
         done();
-      });
+      };
+      const sleeper: Sleeper = { until: this.#time + ms, wake: end };
+      this.#sleepers.add(sleeper);
+      signal?.addEventListener("abort", end);
     });
   }
 
@@ -47,10 +49,9 @@ export class ManualClock implements Runtime {
     const end = this.#time + ms;
     for (;;) {
       await settle();
-      const [next] = this.#sleepers.filter((each) => each.until <= end).sort((a, b) => a.until - b.until);
+      const [next] = [...this.#sleepers].filter((each) => each.until <= end).sort((a, b) => a.until - b.until);
       if (next === undefined) break;
       this.#time = Math.max(this.#time, next.until);
-      this.#sleepers = this.#sleepers.filter((each) => each !== next);
       next.wake();
     }
     this.#time = end;

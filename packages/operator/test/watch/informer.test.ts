@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { KubeError } from "../../src/kube/errors.js";
 import { STALLED_CONNECTION } from "../../src/kube/port.js";
 import { Informer, type InformerOptions } from "../../src/watch/informer.js";
 import type { RestartReason } from "../../src/watch/restart.js";
@@ -12,7 +13,7 @@ let clock: ManualClock;
 let stop: AbortController;
 let restarts: RestartReason[];
 let troubles: string[];
-let running: Promise<void> | undefined;
+let running: Promise<void> = Promise.resolve();
 
 beforeEach(() => {
   api = new ScriptedApi();
@@ -258,6 +259,16 @@ describe("a watch", () => {
     expect(troubles).toEqual([code]);
   });
 
+  test("whose version the server has not reached lists anew: its data was put back to an older state", async () => {
+    await run();
+    api.feed.fail(
+      new KubeError("UNAVAILABLE", "Too large resource version: 90, current: 7", { facts: { status: 504 } }),
+    );
+    api.answer = () => listOf("7", []);
+    await clock.advance(800);
+    expect(watchedFrom()).toEqual(["1", "7"]);
+  });
+
   test("goes on when the sink fails, from the event that it did not take", async () => {
     await run();
     api.feed.send("ADDED", agent("x", "5"));
@@ -333,7 +344,6 @@ describe("an abort", () => {
     api.answer = () => listOf("1", []);
     stop.abort();
     expect(await waiting).toBe("ABORTED");
-    running = undefined;
     stop = new AbortController();
     await run();
     const { feed } = api;

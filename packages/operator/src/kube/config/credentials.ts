@@ -23,7 +23,7 @@ export function fixedCredentials(credentials: Credentials): CredentialSource {
 }
 
 /** How long a token that was read from a file is used before the file is looked at again. */
-export const TOKEN_FILE_MS = 60_000;
+const TOKEN_FILE_MS = 60_000;
 
 /**
  * A bearer token in a file that others renew: a service account's lasts an hour, and the kubelet writes the next one well

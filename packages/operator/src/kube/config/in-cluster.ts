@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Runtime } from "@rynxs/event-store";
 import { KubeError } from "../errors.js";
 import { readConfigFile, tokenFile } from "./credentials.js";
-import type { KubeConfig } from "./kube-config.js";
+import type { KubeConfig } from "./server-config.js";
 
 /** Where the kubelet puts a pod's token, its namespace and the authority of the API server's certificate. */
 export const SERVICE_ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount";

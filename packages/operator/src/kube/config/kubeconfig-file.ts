@@ -2,7 +2,7 @@ import { parse } from "yaml";
 import { KubeError } from "../errors.js";
 import { readConfigFile } from "./credentials.js";
 import { FieldReader } from "./fields.js";
-import type { KubeConfig, KubeConfigOptions } from "./kube-config.js";
+import type { KubeConfig, KubeConfigOptions } from "./server-config.js";
 import { userCredentials } from "./user.js";
 
 /** Reads one kubeconfig and takes its current context. @throws KubeError INVALID_CONFIG */

@@ -13,6 +13,8 @@ import { CONNECT_MS } from "./socket.js";
 
 /** What may be under way on one stream before its reader takes it. */
 const STREAM_WINDOW = 256 * 1024;
+/** Of all streams together: Node gives this one back at once, so that a slow reader holds up no other. */
+const CONNECTION_WINDOW = 4 * 1024 * 1024;
 const PING_EVERY_MS = 30_000;
 const PING_MS = 15_000;
 /** A connection on which something stalled has this long to prove that the rest of it lives. */
@@ -47,6 +49,7 @@ export class H2Connection {
     } finally {
       clearTimeout(late);
     }
+    session.setLocalWindowSize(CONNECTION_WINDOW);
     return new H2Connection(session, new URL(server).host);
   }
 

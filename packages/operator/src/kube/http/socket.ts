@@ -3,7 +3,7 @@ import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, createSecureContext, type SecureContext } from "node:tls";
 import { once } from "node:events";
 import type { Credentials } from "../config/credentials.js";
-import type { KubeConfig } from "../config/kube-config.js";
+import type { KubeConfig } from "../config/server-config.js";
 import { KubeError } from "../errors.js";
 import { ConnectionError, connectionProblem } from "./exchange.js";
 

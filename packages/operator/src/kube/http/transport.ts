@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Credentials } from "../config/credentials.js";
-import type { KubeConfig } from "../config/kube-config.js";
+import type { KubeConfig } from "../config/server-config.js";
+import { settled } from "../settled.js";
 import { ConnectionError, type HttpAnswer, type HttpRequest } from "./exchange.js";
 import { H1Pool } from "./h1-pool.js";
 import { H2Connection } from "./h2-connection.js";
@@ -81,21 +82,5 @@ export class Transport {
     for (const each of this.#connections) each.retire();
     this.#spare?.destroy();
     this.#h1?.retire();
-  }
-}
-
-/** Waits for what others wait for as well, for as long as this one's signal lets it. */
-async function settled(shared: Promise<void>, signal: AbortSignal): Promise<void> {
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, fail) => {
-    onAbort = () => {
-      fail(signal.reason as Error);
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
-  try {
-    await Promise.race([shared, aborted]);
-  } finally {
-    if (onAbort !== undefined) signal.removeEventListener("abort", onAbort);
   }
 }

@@ -1,0 +1,98 @@
+import { execFileSync } from "node:child_process";
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { inContext, type Instruction, parseDockerfile, repository, source, type Stage } from "./dockerfile.js";
+
+/**
+ * Carries out the Dockerfile's own COPY and RUN steps in plain folders, one for each stage, since no container engine runs here. RUN
+ * sees this machine's programs in place of the base image's; so it may only work below its WORKDIR, and a step that names another
+ * absolute path is refused. What is copied out of a base image is listed, and not there.
+ */
+export interface Built {
+  /** Folder that stands for the final image's root. */
+  readonly root: string;
+  /** Files that the base images would have given. */
+  readonly fromBase: readonly string[];
+  /** Of the final stage: PATH and the rest. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Every RUN step that was carried out. */
+  readonly ran: readonly string[];
+}
+
+export function build(folder: string): Built {
+  const { stages } = parseDockerfile(source);
+  const roots = new Map<string, string>();
+  const bases = new Set<string>();
+  const fromBase: string[] = [];
+  const ran: string[] = [];
+  let final: { root: string; env: Record<string, string> } | undefined;
+  for (const [index, stage] of stages.entries()) {
+    const root = join(folder, stage.name ?? String(index));
+    mkdirSync(root);
+    if (stage.name !== undefined) roots.set(stage.name, root);
+    // a stage without steps only gives a base image a name
+    if (stage.instructions.length === 0 && stage.name !== undefined) bases.add(stage.name);
+    final = { root, env: carryOut(stage, root) };
+  }
+  if (final === undefined) throw new Error("the Dockerfile has no stage");
+  return { ...final, fromBase, ran };
+
+  function carryOut({ instructions }: Stage, root: string): Record<string, string> {
+    let workdir = "/";
+    const env: Record<string, string> = {};
+    for (const step of instructions) {
+      if (step.name === "WORKDIR") {
+        workdir = resolve(workdir, step.args[0] ?? "");
+        mkdirSync(root + workdir, { recursive: true });
+      } else if (step.name === "ENV") {
+        for (const [, name = "", value = ""] of step.text.matchAll(/(\w+)=(\S+)/g)) env[name] = value;
+      } else if (step.name === "RUN") run(step, root + workdir);
+      else if (step.name === "COPY") copy(step, root, workdir);
+    }
+    return env;
+  }
+
+  function run({ args: [command = ""] }: Instruction, cwd: string): void {
+    if (/(^|[\s=])\//.test(command)) throw new Error(`RUN names an absolute path: ${command}`);
+    ran.push(command);
+    // what npm run by the tests hands on must not reach the build
+    const { PATH, HOME } = process.env;
+    const env = { PATH, HOME, npm_config_prefer_offline: "true", npm_config_progress: "false" };
+    try {
+      execFileSync("/bin/sh", ["-c", command], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+    } catch (error) {
+      const { stdout, stderr } = error as { stdout: Buffer; stderr: Buffer };
+      throw new Error(`RUN ${command}\n${String(stdout)}${String(stderr)}`);
+    }
+  }
+
+  function copy({ flags, args }: Instruction, root: string, workdir: string): void {
+    const destination = args.at(-1) ?? "";
+    const from = flags["from"];
+    for (const path of args.slice(0, -1)) {
+      if (from !== undefined && bases.has(from)) {
+        fromBase.push(path);
+        continue;
+      }
+      const origin = from === undefined ? join(repository, path) : join(roots.get(from) ?? "", path);
+      if (!existsSync(origin)) throw new Error(`COPY: ${path} is not there`);
+      const isFolder = statSync(origin).isDirectory();
+      // a folder's contents are copied; a file keeps its name below a destination that ends with a slash
+      const named = !isFolder && destination.endsWith("/") ? join(destination, basename(path)) : destination;
+      const target = join(root, resolve(workdir, named));
+      mkdirSync(isFolder ? target : dirname(target), { recursive: true });
+      cpSync(origin, target, {
+        recursive: true,
+        verbatimSymlinks: true,
+        filter: (file) => {
+          if (from !== undefined || statSync(file).isDirectory()) return true;
+          return inContext(file.slice(repository.length));
+        },
+      });
+      if (from === undefined && !isFolder && !existsSync(target)) throw new Error(`COPY: .dockerignore hides ${path}`);
+      const [user, group] = (flags["chown"] ?? "").split(":").map(Number);
+      if (user !== undefined && group !== undefined && process.getuid?.() === 0) chownSync(target, user, group);
+      if (isFolder) chmodSync(target, 0o755);
+    }
+  }
+}

@@ -1,13 +1,11 @@
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
 import { inContext, type Instruction, parseDockerfile, repository, source, type Stage } from "./dockerfile.js";
 
-/**
- * Carries out the Dockerfile's own COPY and RUN steps in plain folders, one for each stage, since no container engine runs here. RUN
- * sees this machine's programs in place of the base image's; so it may only work below its WORKDIR, and a step that names another
- * absolute path is refused. What is copied out of a base image is listed, and not there.
- */
+const shell = promisify(execFile);
+
 export interface Built {
   /** Folder that stands for the final image's root. */
   readonly root: string;
@@ -19,25 +17,34 @@ export interface Built {
   readonly ran: readonly string[];
 }
 
-export function build(folder: string): Built {
+/**
+ * Carries out the Dockerfile's own COPY and RUN steps in plain folders, one for each stage, since no container engine runs here. RUN
+ * sees this machine's programs in place of the base image's; so it may only work below its WORKDIR, and a step that names another
+ * absolute path is refused. What is copied out of a base image is listed, and not there.
+ */
+export async function build(folder: string): Promise<Built> {
   const { stages } = parseDockerfile(source);
   const roots = new Map<string, string>();
   const bases = new Set<string>();
   const fromBase: string[] = [];
   const ran: string[] = [];
-  let final: { root: string; env: Record<string, string> } | undefined;
+  // as an engine does: each stage as soon as what it copies from is done
+  const done = new Map<string, Promise<unknown>>();
+  let final: Promise<{ root: string; env: Record<string, string> }> | undefined;
   for (const [index, stage] of stages.entries()) {
     const root = join(folder, stage.name ?? String(index));
     mkdirSync(root);
     if (stage.name !== undefined) roots.set(stage.name, root);
     // a stage without steps only gives a base image a name
     if (stage.instructions.length === 0 && stage.name !== undefined) bases.add(stage.name);
-    final = { root, env: carryOut(stage, root) };
+    final = carryOut(stage, root).then((env) => ({ root, env }));
+    if (stage.name !== undefined) done.set(stage.name, final);
   }
   if (final === undefined) throw new Error("the Dockerfile has no stage");
-  return { ...final, fromBase, ran };
+  const [result] = await Promise.all([final, ...done.values()]);
+  return { ...result, fromBase, ran };
 
-  function carryOut({ instructions }: Stage, root: string): Record<string, string> {
+  async function carryOut({ instructions }: Stage, root: string): Promise<Record<string, string>> {
     let workdir = "/";
     const env: Record<string, string> = {};
     for (const step of instructions) {
@@ -46,23 +53,26 @@ export function build(folder: string): Built {
         mkdirSync(root + workdir, { recursive: true });
       } else if (step.name === "ENV") {
         for (const [, name = "", value = ""] of step.text.matchAll(/(\w+)=(\S+)/g)) env[name] = value;
-      } else if (step.name === "RUN") run(step, root + workdir);
-      else if (step.name === "COPY") copy(step, root, workdir);
+      } else if (step.name === "RUN") await run(step, root + workdir);
+      else if (step.name === "COPY") {
+        await done.get(step.flags["from"] ?? "");
+        copy(step, root, workdir);
+      }
     }
     return env;
   }
 
-  function run({ args: [command = ""] }: Instruction, cwd: string): void {
+  async function run({ args: [command = ""] }: Instruction, cwd: string): Promise<void> {
     if (/(^|[\s=])\//.test(command)) throw new Error(`RUN names an absolute path: ${command}`);
     ran.push(command);
     // what npm run by the tests hands on must not reach the build
     const { PATH, HOME } = process.env;
     const env = { PATH, HOME, npm_config_prefer_offline: "true", npm_config_progress: "false" };
     try {
-      execFileSync("/bin/sh", ["-c", command], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+      await shell("/bin/sh", ["-c", command], { cwd, env });
     } catch (error) {
-      const { stdout, stderr } = error as { stdout: Buffer; stderr: Buffer };
-      throw new Error(`RUN ${command}\n${String(stdout)}${String(stderr)}`);
+      const { stdout, stderr } = error as { stdout: string; stderr: string };
+      throw new Error(`RUN ${command}\n${stdout}${stderr}`, { cause: error });
     }
   }
 

@@ -21,20 +21,22 @@ describe("the Dockerfile", () => {
   });
 
   it("names every base image by an exact tag, which a digest can pin", () => {
-    const defaults = Object.fromEntries(global.flatMap(({ args }) => args.map((arg) => arg.split("=", 2))));
+    const defaults = new Map(global.flatMap(({ args }) => args.map((arg) => arg.split("=", 2) as [string, string])));
     const images = stages.filter(({ base }) => !stages.some(({ name }) => name === base)).map(({ base }) => base);
     expect(images).toEqual([
       "node:${NODE_TAG}${NODE_DIGEST:+@${NODE_DIGEST}}",
       "alpine:${ALPINE_TAG}${ALPINE_DIGEST:+@${ALPINE_DIGEST}}",
     ]);
-    expect(defaults["NODE_TAG"]).toMatch(/^20\.\d+(\.\d+)?-alpine\d+\.\d+$/);
-    expect(defaults["ALPINE_TAG"]).toMatch(/^\d+\.\d+/);
+    expect(defaults.get("NODE_TAG")).toMatch(/^20\.\d+(\.\d+)?-alpine\d+\.\d+$/);
+    expect(defaults.get("ALPINE_TAG")).toMatch(/^\d+\.\d+/);
     // the node program is linked against the very Alpine that it runs on
-    expect(defaults["NODE_TAG"]?.endsWith(`-alpine${String(defaults["ALPINE_TAG"])}`)).toBe(true);
+    expect(defaults.get("NODE_TAG")?.endsWith(`-alpine${String(defaults.get("ALPINE_TAG"))}`)).toBe(true);
   });
 
   it("runs as a user by number, who is the one of the chart's pods", () => {
-    const { podSecurityContext } = parse(readFileSync(join(chart, "values.yaml"), "utf8"));
+    const { podSecurityContext } = parse(readFileSync(join(chart, "values.yaml"), "utf8")) as {
+      podSecurityContext: { runAsUser: number; runAsGroup: number };
+    };
     expect(step("USER")).toBe(`${podSecurityContext.runAsUser}:${podSecurityContext.runAsGroup}`);
     expect(podSecurityContext.runAsUser).toBeGreaterThan(0);
   });
@@ -51,9 +53,9 @@ describe("the Dockerfile", () => {
     for (const label of ["title", "description", "licenses", "version", "revision", "created"]) {
       expect(labels).toContain(`org.opencontainers.image.${label}=`);
     }
-    const { appVersion } = parse(readFileSync(join(chart, "Chart.yaml"), "utf8"));
+    const { appVersion } = parse(readFileSync(join(chart, "Chart.yaml"), "utf8")) as { appVersion: string };
     const own = final.instructions.flatMap(({ name, text }) => (name === "ARG" ? [text] : []));
-    expect(own).toContain(`VERSION=${String(appVersion)}`);
+    expect(own).toContain(`VERSION=${appVersion}`);
   });
 
   it("installs nothing in the final stage, and takes no secrets", () => {
@@ -95,9 +97,9 @@ describe("the image, its steps carried out in a folder", () => {
   const scratch = mkdtempSync(join(tmpdir(), "rynxs-image-"));
   let image: Built;
 
-  beforeAll(() => {
+  beforeAll(async () => {
     chmodSync(scratch, 0o755);
-    image = build(scratch);
+    image = await build(scratch);
   }, 180_000);
   afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -123,10 +125,10 @@ describe("the image, its steps carried out in a folder", () => {
   }
 
   it("was built from the sources alone, by these steps", () => {
-    expect(image.ran).toEqual([
+    expect([...image.ran].sort()).toEqual([
       "npm ci --ignore-scripts",
-      "npm run build",
       expect.stringMatching(/^npm ci --omit=dev --ignore-scripts +&& mkdir empty$/),
+      "npm run build",
     ]);
     expect(image.fromBase).toEqual(["/usr/local/bin/node", "/usr/lib/libstdc++.so.6", "/usr/lib/libgcc_s.so.1"]);
   });
@@ -142,18 +144,10 @@ describe("the image, its steps carried out in a folder", () => {
 
   it("opens a log: what the library loads on demand is there too", () => {
     const log = join(image.root, "var/log/rynxs/events.log");
-    const { status, stdout, stderr } = start(
-      "rynxs",
-      "append",
-      "--store",
-      `file:${log}`,
-      "--type",
-      "T",
-      "--aggregate",
-      "a",
-    );
-    expect(stderr + stdout).not.toMatch(/Cannot find|ERR_MODULE/);
-    if (status === 0) expect(start("rynxs", "verify", "--store", `file:${log}`).status).toBe(0);
+    const appended = start("rynxs", "append", "--store", `file:${log}`, "--type", "T", "--aggregate", "a");
+    expect(appended).toMatchObject({ status: 0, stderr: "" });
+    const verified = start("rynxs", "verify", "--store", `file:${log}`, "--json");
+    expect(JSON.parse(verified.stdout)).toMatchObject({ valid: true, events: 1 });
   });
 
   it("resolves every package that its packages depend on", () => {

@@ -70,6 +70,6 @@ export default defineConfig(
     },
   },
   // What talks to people on the terminal.
-  { files: ["scripts/**", "bench/**", "packages/cli/**"], rules: { "no-console": "off" } },
+  { files: ["scripts/**", "bench/**", "packages/cli/**", "helm/**"], rules: { "no-console": "off" } },
   { files: ["*.config.ts"], rules: { "no-restricted-syntax": "off" } },
 );

@@ -194,7 +194,7 @@ describeWith(bothMajors, "the chart's CRD", (helm = "") => {
   });
 
   it("can be left to others", async () => {
-    const kinds = (await render(helm, { values: { crds: { install: false } } })).map(({ kind }) => String(kind));
+    const kinds = (await render(helm, { values: { crds: { install: false } } })).map(({ kind }) => kind);
     expect(kinds).not.toContain("CustomResourceDefinition");
   });
 });

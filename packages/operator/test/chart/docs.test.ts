@@ -73,7 +73,7 @@ describe("the schema of the values", () => {
       );
       const there = Object.keys(value as object);
       // what a map may hold beyond the defaults is closed, not listed
-      const optional = /\.resources$/.test(path) ? ["requests", "limits", "claims"] : [];
+      const optional = path.endsWith(".resources") ? ["requests", "limits", "claims"] : [];
       expect(
         known.filter((name) => !there.includes(name) && !optional.includes(name)),
         path,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { parse, parseAllDocuments, stringify } from "yaml";
+import type { Manifest } from "./manifest.js";
 import { findTool, type Tool } from "./tools.js";
 
 const run = promisify(execFile);
@@ -14,9 +15,6 @@ export const bothMajors: readonly Tool[] = [
   await findTool(({ helm }) => helm(3)),
   await findTool(({ helm }) => helm(4)),
 ];
-
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- manifests are looked into, and checked by schemas
-export type Manifest = any;
 
 /** Values, and how the release is called. */
 export interface Case {
@@ -32,7 +30,7 @@ export async function render(helm: string, options: Case = {}): Promise<Manifest
   return parseAllDocuments(stdout, { uniqueKeys: true })
     .map((document) => {
       if (document.errors.length > 0) throw new Error(`${String(document.errors[0])}\n${String(document)}`);
-      return document.toJS() as Manifest;
+      return document.toJS() as Manifest | null;
     })
     .filter((manifest) => manifest !== null);
 }
@@ -73,8 +71,10 @@ export async function notes(helm: string, options: Case = {}): Promise<string> {
 
 export function only(manifests: readonly Manifest[], kind: string, name?: string): Manifest {
   const found = manifests.filter((one) => one.kind === kind && (name === undefined || one.metadata.name === name));
-  if (found.length !== 1) throw new Error(`${found.length} manifests of kind ${kind} ${name ?? ""}`);
-  return found[0];
+  const [first] = found;
+  if (first === undefined || found.length > 1)
+    throw new Error(`${found.length} manifests of kind ${kind} ${name ?? ""}`);
+  return first;
 }
 
 function template(helm: string, options: Case): Promise<{ stdout: string }> {

@@ -1,20 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { cases, s3 } from "./cases.js";
-import { bothMajors, type Manifest, notes, only, render } from "./helm.js";
+import { bothMajors, notes, only, render } from "./helm.js";
+import type { Manifest } from "./manifest.js";
 import { describeWith } from "./tools.js";
 
 const digest = `sha256:${"a".repeat(64)}`;
 
-function environment(manifests: Manifest[], name = "rynxs"): Record<string, Manifest> {
-  const { env } = only(manifests, "Deployment", name).spec.template.spec.containers[0];
-  return Object.fromEntries(
-    env.map(({ name, value, valueFrom }: Manifest) => [name, valueFrom === undefined ? value : valueFrom]),
-  );
+function environment(manifests: Manifest[], name = "rynxs"): Record<string, unknown> {
+  const { env = [] } = only(manifests, "Deployment", name).spec.template.spec.containers[0];
+  return Object.fromEntries(env.map(({ name: variable, value, valueFrom }) => [variable, valueFrom ?? value]));
 }
 
 describeWith(bothMajors, "the chart's manifests", (helm = "") => {
   const withValues = (values: object): Promise<Manifest[]> => render(helm, { values });
-  const operator = async (values: object): Promise<Manifest> =>
+  const operator = async (values: object): Promise<Manifest["spec"]> =>
     only(await withValues(values), "Deployment", "rynxs").spec;
 
   describe("image", () => {
@@ -92,7 +91,7 @@ describeWith(bothMajors, "the chart's manifests", (helm = "") => {
     it("names what is watched as JSON, to the letter", async () => {
       const { watch } = cases["watching named namespaces"]?.values as { watch: object[] };
       const text = environment(await withValues({ watch }))["RYNXS_WATCH"];
-      expect(JSON.parse(text)).toEqual(watch);
+      expect(JSON.parse(String(text))).toEqual(watch);
     });
 
     it.each(["s3.example.com:9000", "https://s3.example.com", "minio-service.rynxs.svc.cluster.local:9000"])(
@@ -130,7 +129,7 @@ describeWith(bothMajors, "the chart's manifests", (helm = "") => {
   });
 
   describe("the log file", () => {
-    const volumes = async (values: object): Promise<Manifest> => {
+    const volumes = async (values: object): Promise<{ volumes: unknown; mounts: unknown }> => {
       const { spec } = (await operator(values)).template;
       return { volumes: spec.volumes, mounts: spec.containers[0].volumeMounts };
     };
@@ -161,21 +160,21 @@ describeWith(bothMajors, "the chart's manifests", (helm = "") => {
     const manifests = await withValues({ metrics: { port: 9999 } });
     const container = only(manifests, "Deployment").spec.template.spec.containers[0];
     expect(container.ports).toEqual([{ name: "http", containerPort: 9999 }]);
-    expect(container.startupProbe.httpGet).toEqual({ path: "/healthz", port: "http" });
-    expect(container.livenessProbe.httpGet).toEqual({ path: "/healthz", port: "http" });
-    expect(container.readinessProbe.httpGet).toEqual({ path: "/ready", port: "http" });
+    expect(container.startupProbe?.httpGet).toEqual({ path: "/healthz", port: "http" });
+    expect(container.livenessProbe?.httpGet).toEqual({ path: "/healthz", port: "http" });
+    expect(container.readinessProbe?.httpGet).toEqual({ path: "/ready", port: "http" });
     expect(only(manifests, "Service").spec.ports).toEqual([{ name: "http", port: 9999, targetPort: "http" }]);
     const unprobed = await operator({ probes: { liveness: { enabled: false }, startup: { enabled: false } } });
     const { livenessProbe, startupProbe, readinessProbe } = unprobed.template.spec.containers[0];
-    expect([livenessProbe, startupProbe, readinessProbe.periodSeconds]).toEqual([undefined, undefined, 5]);
+    expect([livenessProbe, startupProbe, readinessProbe?.periodSeconds]).toEqual([undefined, undefined, 5]);
   });
 
   it("spreads the operator's pods, unless a constraint picks others", async () => {
     const manifests = await render(helm, cases["everything that a pod can have"]);
     const { template, selector } = only(manifests, "Deployment").spec;
-    const [own, others] = template.spec.topologySpreadConstraints;
-    expect(own.labelSelector).toEqual(selector);
-    expect(others.labelSelector).toEqual({ matchLabels: { a: "b" } });
+    const [own, others] = template.spec.topologySpreadConstraints ?? [];
+    expect(own?.labelSelector).toEqual(selector);
+    expect(others?.labelSelector).toEqual({ matchLabels: { a: "b" } });
     expect(template.metadata.labels).toMatchObject({ team: "audit", "app.kubernetes.io/name": "rynxs" });
   });
 
@@ -193,7 +192,7 @@ describeWith(bothMajors, "the chart's manifests", (helm = "") => {
       expect(incoming.podSelector).toEqual(minioPods);
       expect(incoming.ingress).toEqual([{ ports: port, from: [{ podSelector: operatorPods }] }]);
       expect(environment(manifests)["S3_ENDPOINT"]).toBe("http://rynxs-minio.rynxs-system.svc:9000");
-      expect(only(manifests, "Service", "rynxs-minio").spec.ports[0].port).toBe(9000);
+      expect(only(manifests, "Service", "rynxs-minio").spec.ports[0]?.port).toBe(9000);
     });
 
     it("is off unless asked for", async () => {
@@ -207,10 +206,10 @@ describeWith(bothMajors, "the chart's manifests", (helm = "") => {
     expect(policyTypes).toEqual(["Ingress"]);
     const test = only(manifests, "Pod").metadata.labels;
     expect(ingress).toHaveLength(1);
-    expect(ingress[0].ports).toEqual([{ port: "http", protocol: "TCP" }]);
-    const [prometheus, tester] = ingress[0].from;
-    expect(prometheus.namespaceSelector.matchLabels).toEqual({ "kubernetes.io/metadata.name": "monitoring" });
-    expect(test).toMatchObject(tester.podSelector.matchLabels);
+    expect(ingress[0]?.ports).toEqual([{ port: "http", protocol: "TCP" }]);
+    const [prometheus, tester] = ingress[0]?.from ?? [];
+    expect(prometheus?.namespaceSelector.matchLabels).toEqual({ "kubernetes.io/metadata.name": "monitoring" });
+    expect(test).toMatchObject(tester?.podSelector.matchLabels ?? { none: "" });
   });
 
   it("gives the ServiceMonitor the Service's labels and a port of its name", async () => {
@@ -219,7 +218,7 @@ describeWith(bothMajors, "the chart's manifests", (helm = "") => {
     const service = only(manifests, "Service");
     expect(service.metadata.labels).toMatchObject(spec.selector.matchLabels);
     expect(spec.namespaceSelector.matchNames).toEqual([service.metadata.namespace]);
-    expect(service.spec.ports.map(({ name }: Manifest) => name)).toContain(spec.endpoints[0].port);
+    expect(service.spec.ports.map(({ name }) => name)).toContain(spec.endpoints[0]?.port);
   });
 
   it("tells at the end where the log is, and warns where it may be lost", async () => {

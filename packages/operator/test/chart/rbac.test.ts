@@ -1,14 +1,15 @@
 import { expect, it } from "vitest";
 import { cases } from "./cases.js";
-import { bothMajors, type Manifest, render } from "./helm.js";
+import { bothMajors, only, render } from "./helm.js";
+import type { Manifest } from "./manifest.js";
 import { describeWith } from "./tools.js";
 
 /** Every right of the operator as `where: verb resource.group[/name]`, as the bindings give them to its service account. */
 function rights(manifests: Manifest[]): string[] {
   const all: string[] = [];
-  for (const binding of manifests.filter(({ kind }) => /RoleBinding$/.test(kind))) {
+  for (const binding of manifests.filter(({ kind }) => kind.endsWith("RoleBinding"))) {
     const { roleRef, subjects, metadata } = binding;
-    const account = manifests.find(({ kind }) => kind === "ServiceAccount").metadata;
+    const account = only(manifests, "ServiceAccount").metadata;
     expect(subjects).toEqual([{ kind: "ServiceAccount", name: account.name, namespace: account.namespace }]);
     const role = manifests.find(
       (one) =>
@@ -16,6 +17,7 @@ function rights(manifests: Manifest[]): string[] {
         one.metadata.name === roleRef.name &&
         one.metadata.namespace === metadata.namespace,
     );
+    if (role === undefined) throw new Error(`${metadata.name} binds a role that is not there`);
     for (const { apiGroups, resources, verbs, resourceNames = [""] } of role.rules) {
       for (const group of apiGroups)
         for (const resource of resources)
@@ -67,14 +69,14 @@ describeWith(bothMajors, "the operator's rights", (helm = "") => {
   it("name the lease as the environment does", async () => {
     const manifests = await render(helm, cases["a full name"]);
     expect(rights(manifests)).toContain("rynxs-system: update leases.coordination.k8s.io/the-lease");
-    const { env } = manifests.find(({ kind }) => kind === "Deployment").spec.template.spec.containers[0];
+    const { env } = only(manifests, "Deployment").spec.template.spec.containers[0];
     expect(env).toContainEqual({ name: "RYNXS_LEASE_NAME", value: "the-lease" });
   });
 
   it("are none where others give them", async () => {
     const manifests = await render(helm, cases["no account and no roles of its own"]);
     expect(manifests.filter(({ kind }) => /Role|ServiceAccount/.test(kind))).toEqual([]);
-    const { spec } = manifests.find(({ kind }) => kind === "Deployment").spec.template;
+    const { spec } = only(manifests, "Deployment").spec.template;
     expect(spec.serviceAccountName).toBe("default");
   });
 

@@ -28,6 +28,18 @@ interface RuleTests {
   }[];
 }
 
+interface ValuesSchema {
+  readonly properties: {
+    readonly metrics: {
+      readonly properties: {
+        readonly prometheusRule: {
+          readonly properties: { readonly disabled: { readonly items: { readonly enum: readonly string[] } } };
+        };
+      };
+    };
+  };
+}
+
 const repository = fileURLToPath(new URL("../../../../", import.meta.url));
 const alertsFile = join(chart, "files", "alerts.yaml");
 const testsFile = join(repository, "monitoring", "alerts.test.yaml");
@@ -49,7 +61,7 @@ const promtool = await findTool((tools) => tools.promtool());
 describe("the alerts", () => {
   it("are these", () => {
     expect(rules.map(({ alert }) => alert).sort()).toEqual([...names].sort());
-    const schema = JSON.parse(readFileSync(join(chart, "values.schema.json"), "utf8"));
+    const schema = JSON.parse(readFileSync(join(chart, "values.schema.json"), "utf8")) as ValuesSchema;
     const { disabled } = schema.properties.metrics.properties.prometheusRule.properties;
     expect([...disabled.items.enum].sort()).toEqual([...names].sort());
   });
@@ -115,7 +127,7 @@ describeWith([promtool, ...bothMajors], "the chart's PrometheusRule", (path = ""
 
   async function rendered(prometheusRule: object): Promise<RuleFile> {
     const metrics = { prometheusRule: { enabled: true, ...prometheusRule } };
-    return only(await render(helm, { values: { metrics } }), "PrometheusRule").spec as RuleFile;
+    return only(await render(helm, { values: { metrics } }), "PrometheusRule").spec as unknown as RuleFile;
   }
 
   it("holds the alerts, for the release's series only, with the runbooks' address", async () => {

@@ -75,6 +75,6 @@ describeWith(bothMajors, "the chart's dashboard", (helm = "") => {
     const metricsValues = { dashboard: { enabled: true, namespace: "grafana" } };
     const map = only(await render(helm, { values: { metrics: metricsValues } }), "ConfigMap");
     expect(map.metadata).toMatchObject({ namespace: "grafana", labels: { grafana_dashboard: "1" } });
-    expect(JSON.parse(map.data["rynxs.json"])).toEqual(dashboard);
+    expect(JSON.parse(map.data["rynxs.json"] ?? "")).toEqual(dashboard);
   });
 });

@@ -24,7 +24,7 @@ export const metrics: Readonly<
 };
 
 /** What Prometheus puts on every series that it scrapes. */
-export const targetLabels: readonly string[] = ["namespace", "job", "pod"];
+const targetLabels: readonly string[] = ["namespace", "job", "pod"];
 
 /** Metric and labels that an expression speaks of, and what is wrong with them. */
 export function unknownIn(expression: string): string[] {

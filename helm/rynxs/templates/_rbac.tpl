@@ -39,7 +39,7 @@ subjects:
 - apiGroups: ["coordination.k8s.io"]
   resources: ["leases"]
   resourceNames: [{{ include "rynxs.leaseName" . | quote }}]
-  verbs: ["get", "update"]
+  verbs: ["get", "update", "watch"]
 {{- end -}}
 
 {{- define "rynxs.eventRules" -}}

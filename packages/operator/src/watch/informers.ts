@@ -109,7 +109,9 @@ export class Informers {
       } catch (error) {
         if (hasAborted(signal)) break;
         onTrouble?.(target.resource, error instanceof Error ? error : new Error("unknown error", { cause: error }));
-        await runtime.sleep(afterError(error, backOff).pauseMs, signal);
+        // Charts create definitions and operators together: a resource that is missing is often there a moment later.
+        const isMissing = error instanceof KubeError && error.code === "NOT_FOUND";
+        await runtime.sleep(isMissing ? backOff.next() : afterError(error, backOff).pauseMs, signal);
       }
     }
     return undefined;

@@ -33,6 +33,8 @@ export interface World {
   /** Of the agents. */
   readonly namespace: string;
   readonly env: Readonly<Record<string, string>>;
+  /** A file with another token. Only of the fake cluster. */
+  kubeconfig(token: string): string;
   replica(name: string, env?: Readonly<Record<string, string>>): Replica;
   open(): Promise<EventStore>;
   close(): Promise<void>;
@@ -73,6 +75,11 @@ export async function createWorld(options: FakeClusterOptions & { readonly fakeO
     home,
     namespace,
     env,
+    kubeconfig: (token) => {
+      const file = join(scratch, `kubeconfig-${token}`);
+      writeFileSync(file, (fake?.kubeconfig ?? "").replace(fake?.token ?? "", token), { mode: 0o600 });
+      return file;
+    },
     replica: (name, more = {}) => {
       const replica = new Replica({ ...env, POD_NAME: name, ...more });
       replicas.push(replica);

@@ -36,6 +36,7 @@ const lease = [
   "rynxs-system: create leases.coordination.k8s.io",
   "rynxs-system: get leases.coordination.k8s.io/rynxs",
   "rynxs-system: update leases.coordination.k8s.io/rynxs",
+  "rynxs-system: watch leases.coordination.k8s.io/rynxs",
 ];
 const agents = (where: string): string[] => [
   ...read(where, "agents.universe.ai"),

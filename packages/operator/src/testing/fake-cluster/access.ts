@@ -13,13 +13,16 @@ export function checkAccess(
   authorize: Authorize,
   { user, groups }: Identity,
   target: Target,
-  rest: { path: string; userAgent: string },
+  { path, userAgent, query }: { path: string; userAgent: string; query: URLSearchParams },
 ): void {
-  const { verb, group, version, namespace, name, subresource } = target;
+  const { verb, group, version, namespace, subresource } = target;
+  // A list or watch of one object by its name is judged as one of that object.
+  const name = target.name ?? /^metadata\.name==?([^,]+)$/.exec(query.get("fieldSelector") ?? "")?.[1];
   // The namespace itself is what a request for a namespace is in.
   const within = target.plural === "namespaces" ? name : namespace;
   const request: AccessRequest = {
-    ...rest,
+    path,
+    userAgent,
     user,
     groups,
     verb,
@@ -32,7 +35,7 @@ export function checkAccess(
   };
   if (authorize(request)) return;
   if (target.plural === "") {
-    throw new ApiFailure(403, "Forbidden", `forbidden: User "${user}" cannot ${verb} path "${rest.path}"`, {});
+    throw new ApiFailure(403, "Forbidden", `forbidden: User "${user}" cannot ${verb} path "${path}"`, {});
   }
   const what = subresource === undefined ? target.plural : `${target.plural}/${subresource}`;
   const where = within === undefined ? "at the cluster scope" : `in the namespace "${within}"`;

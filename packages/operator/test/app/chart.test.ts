@@ -10,7 +10,7 @@ afterEach(() => world?.close());
 /** What the chart sets, but for what only a pod has: its address, its mounts, and where this test's servers are. */
 function environmentOf(manifests: Awaited<ReturnType<typeof render>>): Record<string, string> {
   const [container] = only(manifests, "Deployment", "rynxs").spec.template.spec.containers;
-  const plain = (container?.env as { name: string; value?: string }[]).filter(({ value }) => value !== undefined);
+  const plain = (container.env as { name: string; value?: string }[]).filter(({ value }) => value !== undefined);
   return Object.fromEntries(plain.map(({ name, value }) => [name, value!]));
 }
 
@@ -48,7 +48,7 @@ describeWith([bothMajors[1]!], "what the chart installs", (helm = "") => {
     // From here on, nothing but what the chart's roles allow.
     const account = `system:serviceaccount:${home}:rynxs`;
     fake!.tokens.add("as-the-pod", account);
-    fake!.authorize = rbacAuthorizer(manifests.filter(({ kind }) => /Role/.test(kind)));
+    fake!.authorize = rbacAuthorizer(manifests.filter(({ kind }) => kind.includes("Role")));
     const pod = { ...chartEnv, KUBECONFIG: world.kubeconfig("as-the-pod") };
     const a = world.replica("op-0", pod);
     await a.leads();
@@ -61,7 +61,7 @@ describeWith([bothMajors[1]!], "what the chart installs", (helm = "") => {
     });
     fake!.authorize = () => true;
     await changeAgent(world, "x", { spec: { role: "two" } });
-    fake!.authorize = rbacAuthorizer(manifests.filter(({ kind }) => /Role/.test(kind)));
+    fake!.authorize = rbacAuthorizer(manifests.filter(({ kind }) => kind.includes("Role")));
     a.signal("SIGTERM");
     await b.leads();
     expect(await history(world, 2)).toEqual(["AgentObserved x one", "AgentObserved x two"]);

@@ -73,7 +73,7 @@ export class Deletion {
   }
 }
 
-export function hasFinalizers({ metadata: { finalizers } }: KubeObject): boolean {
+function hasFinalizers({ metadata: { finalizers } }: KubeObject): boolean {
   return Array.isArray(finalizers) && finalizers.length > 0;
 }
 

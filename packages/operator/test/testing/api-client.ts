@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
-import { request as httpRequest, type IncomingMessage } from "node:http";
-import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { Agent, request } from "undici";
 import { parse } from "yaml";
 import type { ApiAnswer, ApiClient, ApiWatch } from "../../src/testing/index.js";
 
@@ -13,72 +13,72 @@ export interface ApiClientOptions {
   readonly key?: string | undefined;
   readonly insecure?: boolean | undefined;
   readonly userAgent?: string | undefined;
+  /** Default false. */
+  readonly http2?: boolean | undefined;
 }
 
 export interface TestApiClient extends ApiClient {
-  close(): void;
+  /** Ends its connections. */
+  close(): Promise<void>;
 }
 
-/** The plainest client there can be: one request, one answer, HTTP/1.1. */
+/** The plainest client there can be: one request, one answer. */
 export function apiClient(options: ApiClientOptions): TestApiClient {
-  const secure = options.server.startsWith("https:");
-  const agent = secure ? new Agent({ keepAlive: true }) : undefined;
-  const tls: RequestOptions = { ca: options.ca, cert: options.cert, key: options.key, agent };
-  if (options.insecure === true) tls.rejectUnauthorized = false;
+  const { ca, cert, key, insecure } = options;
+  const dispatcher = new Agent({
+    allowH2: options.http2 === true,
+    connect: { ca, cert, key, rejectUnauthorized: insecure !== true },
+    bodyTimeout: 0,
+    pipelining: options.http2 === true ? 100 : 1,
+  });
 
-  const send = (
-    method: string,
-    path: string,
-    query: Readonly<Record<string, string>>,
-    headers: Record<string, string>,
-    body?: string,
-    signal?: AbortSignal,
-  ): Promise<IncomingMessage> =>
-    new Promise((resolve, reject) => {
-      const text = new URLSearchParams(query).toString();
-      const url = new URL(`${options.server.replace(/\/$/, "")}${path}${text === "" ? "" : `?${text}`}`);
-      const authorization = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
-      const call = (secure ? httpsRequest : httpRequest)(url, {
-        ...(secure ? tls : {}),
-        method,
-        headers: { "user-agent": options.userAgent ?? "rynxs-test", ...authorization, ...headers },
-        ...(signal === undefined ? {} : { signal }),
-      });
-      call.on("response", resolve).on("error", reject).end(body);
-    });
+  const common = (path: string, query: Readonly<Record<string, string>>, accept: string | undefined) => {
+    const text = new URLSearchParams(query).toString();
+    return {
+      url: `${options.server.replace(/\/$/, "")}${path}${text === "" ? "" : `?${text}`}`,
+      headers: {
+        accept: accept ?? "application/json",
+        "user-agent": options.userAgent ?? "rynxs-test",
+        ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+      },
+    };
+  };
 
   return {
-    close: () => agent?.destroy(),
+    close: () => dispatcher.destroy(),
     request: async ({ method, path, query = {}, body, contentType, accept }): Promise<ApiAnswer> => {
+      const { url, headers } = common(path, query, accept);
       const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
-      const sent = text === undefined ? {} : { "content-type": contentType ?? "application/json" };
-      const length = text === undefined ? {} : { "content-length": String(Buffer.byteLength(text)) };
-      const headers = { accept: accept ?? "application/json", ...sent, ...length };
-      const message = await send(method, path, query, headers, text);
-      const chunks: Buffer[] = [];
-      for await (const chunk of message) chunks.push(chunk as Buffer);
-      const answer = Buffer.concat(chunks).toString();
-      const isJson = message.headers["content-type"]?.startsWith("application/json") === true;
+      const answer = await request(url, {
+        dispatcher,
+        method,
+        headers: text === undefined ? headers : { ...headers, "content-type": contentType ?? "application/json" },
+        body: text ?? null,
+      });
+      const said = await answer.body.text();
+      const isJson = String(answer.headers["content-type"]).startsWith("application/json");
       return {
-        status: message.statusCode ?? 0,
-        headers: Object.fromEntries(Object.entries(message.headers).map(([name, value]) => [name, String(value)])),
-        body: isJson ? (JSON.parse(answer) as unknown) : answer,
+        status: answer.statusCode,
+        headers: Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, String(value)])),
+        body: isJson ? (JSON.parse(said) as unknown) : said,
       };
     },
     watch: async ({ path, query, accept, signal }): Promise<ApiWatch> => {
-      const headers = { accept: accept ?? "application/json" };
-      const message = await send("GET", path, { ...query, watch: "true" }, headers, undefined, signal);
-      return { status: message.statusCode ?? 0, events: linesOf(message, signal) };
+      const { url, headers } = common(path, { ...query, watch: "true" }, accept);
+      const answer = await request(url, { dispatcher, headers, signal });
+      return { status: answer.statusCode, events: linesOf(answer.body, signal) };
     },
   };
 }
 
-async function* linesOf(message: IncomingMessage, signal: AbortSignal): AsyncGenerator {
-  message.on("error", () => undefined);
-  for await (const line of createInterface({ input: message })) {
+async function* linesOf(body: Readable, signal: AbortSignal): AsyncGenerator {
+  let failure: unknown;
+  body.on("error", (error) => (failure = error));
+  for await (const line of createInterface({ input: body })) {
     if (signal.aborted) return;
     yield JSON.parse(line) as unknown;
   }
+  if (failure instanceof Error && !signal.aborted) throw failure;
 }
 
 interface Named {
@@ -86,7 +86,7 @@ interface Named {
 }
 
 /** A client of the server that a configuration file's current context names: with a token, or with a client's certificate. */
-export function clientOfKubeconfig(file: string): TestApiClient {
+export function clientOfKubeconfig(file: string, http2: boolean): TestApiClient {
   const config = parse(readFileSync(file, "utf8")) as {
     readonly "current-context": string;
     readonly contexts: readonly (Named & { readonly context: { readonly cluster: string; readonly user: string } })[];
@@ -112,5 +112,6 @@ export function clientOfKubeconfig(file: string): TestApiClient {
     cert: material(user, "client-certificate"),
     key: material(user, "client-key"),
     insecure: cluster["insecure-skip-tls-verify"] === true,
+    http2,
   });
 }

@@ -138,7 +138,7 @@ describe("the API server's suite notices a server that", () => {
   });
 
   afterAll(async () => {
-    client.close();
+    await client.close();
     await cluster.close();
   });
 

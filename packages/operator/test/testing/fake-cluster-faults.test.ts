@@ -22,7 +22,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   over.abort();
-  client.close();
+  await client.close();
   cluster.faults.assertAllUsed();
   await cluster.close();
 });
@@ -221,7 +221,7 @@ describe("partitions", () => {
     expect([status, cluster.get("configmaps/v1", "default/a")]).toEqual([undefined, undefined]);
     heal();
     expect(await stalled).toBe(201);
-    other.close();
+    await other.close();
   });
 
   it("forgets the requests of clients that gave up meanwhile", async () => {
@@ -232,7 +232,7 @@ describe("partitions", () => {
     );
     await expect.poll(() => cluster.connections).toBe(1);
     await settled();
-    client.close();
+    await client.close();
     expect(await stalled).toBe("broken");
     await expect.poll(() => cluster.connections).toBe(0);
     heal();

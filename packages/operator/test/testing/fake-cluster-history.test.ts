@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { startFakeCluster, type FakeCluster, type FakeClusterOptions } from "../../src/testing/index.js";
+import {
+  agentDefinition,
+  startFakeCluster,
+  type FakeCluster,
+  type FakeClusterOptions,
+} from "../../src/testing/index.js";
 import { apiClient, type TestApiClient } from "./api-client.js";
 
 const PATH = "/api/v1/namespaces/default/configmaps";
@@ -22,7 +27,7 @@ async function start(options: FakeClusterOptions = {}): Promise<void> {
 
 afterEach(async () => {
   over.abort();
-  client.close();
+  await client.close();
   await cluster.close();
 });
 
@@ -146,5 +151,21 @@ describe("what the fake cluster remembers", () => {
     cluster.apply({ ...configMap("held"), metadata: { name: "held", namespace: "one" } });
     expect(cluster.get("configmaps/v1", "one/held")).toBeUndefined();
     expect(cluster.get("namespaces/v1", "one")).toBeUndefined();
+  });
+
+  it("ends the watches of a resource whose definition is deleted", async () => {
+    await start({ objects: [agentDefinition("g.rynxs.test")] });
+    cluster.apply({ apiVersion: "g.rynxs.test/v1alpha1", kind: "Agent", metadata: { name: "a" } });
+    const path = "/apis/g.rynxs.test/v1alpha1/agents";
+    const { events } = await client.watch({ path, query: {}, signal: over.signal });
+    const seen: string[] = [];
+    const reading = (async () => {
+      for await (const event of events) seen.push((event as Event).type);
+    })();
+    await expect.poll(() => seen.length).toBe(1);
+    cluster.remove("customresourcedefinitions.apiextensions.k8s.io/v1", "agents.g.rynxs.test");
+    await reading;
+    expect(seen).toEqual(["ADDED", "DELETED"]);
+    expect((await client.request({ method: "GET", path })).status).toBe(404);
   });
 });

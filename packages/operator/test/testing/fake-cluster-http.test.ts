@@ -28,7 +28,7 @@ function client(token: string | undefined, userAgent?: string): TestApiClient {
 }
 
 afterEach(async () => {
-  for (const each of clients.splice(0)) each.close();
+  await Promise.all(clients.splice(0).map((each) => each.close()));
   await cluster.close();
 });
 

@@ -32,8 +32,8 @@ export class Deletion {
   #delete(resource: Resource, object: KubeObject, now: number): { object: KubeObject; gone: boolean } {
     if (resource.storage === "namespaces") return this.#deleteNamespace(resource, object, now);
     if (hasFinalizers(object)) return { object: this.#mark(resource, object, now), gone: false };
-    const last = this.#storage.remove(resource.storage, object);
     if (resource.storage === "customresourcedefinitions") this.#undefine(object.metadata.name);
+    const last = this.#storage.remove(resource.storage, object);
     this.sweep();
     return { object: last, gone: true };
   }
@@ -73,7 +73,7 @@ export class Deletion {
   }
 }
 
-export function hasFinalizers({ metadata: { finalizers } }: KubeObject): boolean {
+function hasFinalizers({ metadata: { finalizers } }: KubeObject): boolean {
   return Array.isArray(finalizers) && finalizers.length > 0;
 }
 

@@ -41,7 +41,7 @@ function segments(path: string): string[] | null {
   }
 }
 
-export function isWatch(query: URLSearchParams): boolean {
+function isWatch(query: URLSearchParams): boolean {
   return query.get("watch") === "true" || query.get("watch") === "1";
 }
 

@@ -3,6 +3,8 @@ import type { WatchFault } from "./faults.js";
 import { stringify } from "./json.js";
 import type { ObjectStorage } from "./object-storage.js";
 import { bookmarkText, objectText } from "./rendering.js";
+import type { Resource } from "./resource.js";
+import type { Change } from "./watch-history.js";
 import type { ObjectEvent, WatchPlan } from "./watch-plan.js";
 import type { Exchange } from "./wire.js";
 
@@ -63,14 +65,14 @@ export class WatchSession {
     this.#unsubscribe = this.#storage.history.subscribe((change) => {
       const event = this.#plan.eventOf(change);
       if (event !== null) this.#send(event);
+      else if (withdraws(change, this.#plan.resource)) this.#sendEnd();
     });
     for (const event of first) this.#send(event);
     if (bookmarks) this.#every(this.#settings.bookmarkIntervalMs, () => this.#sendBookmark());
     const timeout = timeoutSeconds === null ? this.#settings.timeoutMs : timeoutSeconds * 1000;
     this.#after(timeout, () => {
       if (bookmarks) this.#sendBookmark();
-      this.#queue.push("");
-      this.#pump();
+      this.#sendEnd();
     });
     // A fault that is to happen at once needs no event to happen.
     this.#pump();
@@ -105,6 +107,11 @@ export class WatchSession {
   #sendBookmark(): void {
     const { resource, form } = this.#plan;
     this.#queue.push(`{"type":"BOOKMARK","object":${bookmarkText(resource, form, this.#storage.revision)}}\n`);
+    this.#pump();
+  }
+
+  #sendEnd(): void {
+    this.#queue.push("");
     this.#pump();
   }
 
@@ -197,4 +204,9 @@ export class WatchSession {
       this.#every(ms, action);
     });
   }
+}
+
+/** The definition of a watched resource is deleted, and with it the resource. */
+function withdraws({ storage, type, object }: Change, { custom, storage: watched }: Resource): boolean {
+  return custom && storage === "customresourcedefinitions" && type === "DELETED" && object.metadata.name === watched;
 }

@@ -42,7 +42,8 @@ export function exchange(request: WireRequest, response: WireResponse, sockets: 
   return {
     protocol: request.httpVersion,
     get gone() {
-      return answer.destroyed || answer.closed || raw?.destroyed === true;
+      const over = stream === null ? answer.destroyed || answer.closed : stream.destroyed || stream.closed;
+      return over || raw?.destroyed === true;
     },
     get pending() {
       return stream?.writableLength ?? answer.writableLength;

@@ -34,7 +34,10 @@ afterEach(async () => {
 
 /** Until it holds, without the timers that stand still here. */
 async function network(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((done) => setImmediate(done));
+  for (let turn = 0; !holds(); turn++) {
+    if (turn === 1_000_000) throw new Error(`waited in vain until ${String(holds)}`);
+    await new Promise((done) => setImmediate(done));
+  }
 }
 
 async function watch(signal: AbortSignal = new AbortController().signal): Promise<void> {

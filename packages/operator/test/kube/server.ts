@@ -123,7 +123,10 @@ export function status(code: number, reason: string, message: string): unknown {
   return { kind: "Status", apiVersion: "v1", status: "Failure", code, reason, message };
 }
 
-/** Until it holds; the test's own time limit is what ends it. */
+/** Until it holds; a test in which it never does fails, and does not wait on for ever. */
 export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((done) => setTimeout(done, 5));
+  for (let turn = 0; !holds(); turn++) {
+    if (turn === 4000) throw new Error(`waited in vain until ${String(holds)}`);
+    await new Promise((done) => setTimeout(done, 5));
+  }
 }

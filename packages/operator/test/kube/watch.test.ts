@@ -191,11 +191,15 @@ describe.each(BOTH)("a watch over %s", (protocols) => {
 
   test("ends its request when its loop is left, or its signal aborts", async () => {
     let closed = 0;
+    const codes: (number | undefined)[] = [];
     const server = await start(
       (_, answer) => {
         answer.writeHead(200);
         answer.write(line("ADDED", "a"));
-        answer.once("close", () => closed++);
+        answer.once("close", () => {
+          closed++;
+          codes.push(answer.stream?.rstCode);
+        });
       },
       { protocols },
     );
@@ -211,6 +215,8 @@ describe.each(BOTH)("a watch over %s", (protocols) => {
     stop.abort();
     expect((await failed).code).toBe("ABORTED");
     await until(() => closed === 2);
+    // CANCEL, by which a server knows that all is well.
+    expect(codes).toEqual(protocols === "h2" ? [8, 8] : [undefined, undefined]);
   });
 
   test("given up as stalled leaves its connection to those who are on it already", async () => {

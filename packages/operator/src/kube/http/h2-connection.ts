@@ -153,7 +153,8 @@ function cancel(stream: ClientHttp2Stream): void {
 async function* bodyOf(stream: ClientHttp2Stream): AsyncGenerator<Uint8Array, void, undefined> {
   let ended = false;
   try {
-    for await (const chunk of stream) yield chunk as Uint8Array;
+    // Left to itself, the iterator would end the stream as if nothing were missing.
+    for await (const chunk of stream.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
     ended = true;
   } catch (error) {
     throw new ConnectionError(`the answer broke off: ${resetCode(stream)}`, { cause: error });

@@ -10,10 +10,10 @@ ARG NODE_DIGEST
 ARG ALPINE_TAG=3.22
 ARG ALPINE_DIGEST
 
-FROM node:${NODE_TAG}${NODE_DIGEST:+@${NODE_DIGEST}} AS node
+FROM node:${NODE_TAG}${NODE_DIGEST:+@${NODE_DIGEST}} AS base
 
 # What npm installs, before what changes often: layers are kept as long as these files are the same.
-FROM node AS build
+FROM base AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc tsconfig.json tsconfig.base.json ./
 COPY packages/event-store/package.json packages/event-store/tsconfig.json packages/event-store/
@@ -27,7 +27,7 @@ COPY packages/cli/src packages/cli/src
 RUN npm run build
 
 # What runs: the packages' builds and what they depend on, without sources, types and tools.
-FROM node AS production
+FROM base AS production
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 COPY packages/event-store/package.json packages/event-store/
@@ -52,8 +52,8 @@ LABEL org.opencontainers.image.title="rynxs-operator" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
-COPY --from=node /usr/local/bin/node /usr/local/bin/node
-COPY --from=node /usr/lib/libstdc++.so.6 /usr/lib/libgcc_s.so.1 /usr/lib/
+COPY --from=base /usr/local/bin/node /usr/local/bin/node
+COPY --from=base /usr/lib/libstdc++.so.6 /usr/lib/libgcc_s.so.1 /usr/lib/
 COPY --from=production /app/node_modules /app/node_modules
 COPY --from=production /app/packages /app/packages
 # The log file's folder, where no volume is mounted.

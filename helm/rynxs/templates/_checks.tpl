@@ -60,12 +60,14 @@
 
 {{/* Values are kept in the release, where many can read them: what is secret stays out of them. */}}
 {{- define "rynxs.checkEnv" -}}
+{{- $own := list -}}
+{{- range include "rynxs.env" . | fromYamlArray -}}{{- $own = append $own .name -}}{{- end -}}
 {{- range .Values.extraEnv -}}
 {{- if and (hasKey . "value") (regexMatch "(SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIAL|ACCESS_KEY)" (upper .name)) (not (hasSuffix "_FILE" (upper .name))) -}}
 {{- fail (printf "extraEnv: %s looks like a credential and must not be in the values: use valueFrom.secretKeyRef, or logSink.s3.accessKeySecret, or workload identity by serviceAccount.annotations" .name) -}}
 {{- end -}}
-{{- if has .name (list "POD_NAME" "RYNXS_OPERATOR_NAMESPACE" "RYNXS_HTTP_HOST" "METRICS_PORT" "RYNXS_WATCH") -}}
-{{- fail (printf "extraEnv: %s is set by the chart" .name) -}}
+{{- if has .name $own -}}
+{{- fail (printf "extraEnv: %s is set by the chart already: use its value" .name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

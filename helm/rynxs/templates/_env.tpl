@@ -6,7 +6,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The operator's environment. Numbers and booleans are quoted: EnvVar takes strings. */}}
+{{/* The operator's environment, as the chart sets it. Numbers and booleans are quoted: EnvVar takes strings. */}}
 {{- define "rynxs.env" -}}
 - name: POD_NAME
   valueFrom:
@@ -47,9 +47,6 @@
 - name: RYNXS_SHUTDOWN_GRACE_SECONDS
   value: {{ sub (int .Values.terminationGracePeriodSeconds) 5 | quote }}
 {{ include "rynxs.sinkEnv" . }}
-{{- with .Values.extraEnv }}
-{{ toYaml . }}
-{{- end }}
 {{- end -}}
 
 {{- define "rynxs.sinkEnv" -}}

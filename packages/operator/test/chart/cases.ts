@@ -123,6 +123,8 @@ export const cases: Readonly<Record<string, Case>> = {
         { name: "AWS_WEB_IDENTITY_TOKEN_FILE", value: "/var/run/token" },
         { name: "AWS_SESSION_TOKEN", valueFrom: { secretKeyRef: { name: "rynxs-s3", key: "token" } } },
       ],
+      extraVolumes: [{ name: "authority", emptyDir: {} }],
+      extraVolumeMounts: [{ name: "authority", mountPath: "/etc/authority", readOnly: true }],
       logging: { level: "debug", format: "text" },
     },
   },

@@ -55,7 +55,7 @@ const refused: readonly [string, object, ...RegExp[]][] = [
   [
     "a variable of the chart's own",
     { extraEnv: [{ name: "RYNXS_WATCH", value: "x" }] },
-    /RYNXS_WATCH is set by the chart/,
+    /extraEnv: RYNXS_WATCH is set by the chart already/,
   ],
   [
     "a credential in the endpoint",

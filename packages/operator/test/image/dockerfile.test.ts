@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { validate } from "dockerfile-utils";
@@ -100,8 +101,8 @@ describe("the image, its steps carried out in a folder", () => {
   beforeAll(async () => {
     chmodSync(scratch, 0o755);
     image = await build(scratch);
-  }, 180_000);
-  afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+  }, 300_000);
+  afterAll(() => rm(scratch, { recursive: true, force: true }), 120_000);
 
   const files = (folder: string): string[] =>
     readdirSync(join(image.root, folder), { recursive: true, encoding: "utf8" });

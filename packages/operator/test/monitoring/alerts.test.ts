@@ -221,8 +221,8 @@ describe("the runbooks", () => {
 
   it.each([...names, "README"])("%s names only commands and options that there are", (name) => {
     for (const [, command = "", rest = ""] of read(`${name}.md`).matchAll(/(?:^ {4}|`|-- )rynxs ([a-z]+)([^`\n]*)/gm)) {
-      // being made beside this
-      if (command === "policy") continue;
+      // until the command line has it
+      if (command === "policy" && !existsSync(join(repository, "packages/cli/src/commands/policy.ts"))) continue;
       expect(help(command), `rynxs ${command}`).not.toBe("");
       for (const [option] of rest.matchAll(/--[a-z-]+/g)) expect(help(command)).toContain(option);
     }

@@ -174,8 +174,11 @@ function failed(going: readonly Promise<void>[]): AbortSignal {
   return broken.signal;
 }
 
+/** The chart's own. */
 function agentDefinition(root: string): object {
-  return parse(readFileSync(join(root, "helm/rynxs/files/crd-agents.yaml"), "utf8")) as object;
+  const { spec } = parse(readFileSync(join(root, "helm/rynxs/files/crd-agents.yaml"), "utf8")) as { spec: object };
+  const metadata = { name: "agents.universe.ai" };
+  return { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", metadata, spec };
 }
 
 function operatorEnv(server: S3Server, prefix: string): Record<string, string> {

@@ -7,13 +7,14 @@ import { parseArgs } from "node:util";
 import { runChaos, type ChaosResult } from "./run.js";
 import { realServer } from "./s3.js";
 
-const HELP = `npm run test:chaos -- [--seed N] [--minutes M] [--changes N] [--emulator]
+const HELP = `npm run test:chaos -- [--seed N] [--minutes M] [--changes N] [--emulator] [--operator FILE]
 
 Three operators, an API server and a bucket, and all that can go wrong with them; then checks what the log holds.
   --seed N      the same seed draws the same changes and faults; default: from the clock
   --minutes M   how long things go wrong; default 5
   --changes N   default 2000
   --emulator    the S3 emulator instead of the real server
+  --operator F  rynxs-operator.js of another build: a broken one, to see that it is found out
 `;
 
 const { values } = parseArgs({
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     minutes: { type: "string", default: "5" },
     changes: { type: "string", default: "2000" },
     emulator: { type: "boolean", default: false },
+    operator: { type: "string" },
     help: { type: "boolean", short: "h", default: false },
   },
 });
@@ -79,6 +81,7 @@ async function main(): Promise<number> {
     changes,
     server,
     root: process.cwd(),
+    operator: values.operator,
     folder,
     short: minutes < 1.5,
     ...(onTerminal && { onProgress: (text) => void process.stdout.write(`\r\x1b[K${text}`) }),

@@ -27,6 +27,8 @@ export interface ChaosOptions {
   readonly server: S3Server | null;
   /** Root of the repository. */
   readonly root: string;
+  /** rynxs-operator.js of another build; default: this repository's. */
+  readonly operator?: string | undefined;
   /** For logs, tokens and kubeconfigs. */
   readonly folder: string;
   /** Leaves out the faults that hold something up for longer than a short run lasts. */
@@ -71,7 +73,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
         name,
         cluster,
         folder,
-        binary: join(root, "packages/operator/bin/rynxs-operator.js"),
+        binary: options.operator ?? join(root, "packages/operator/bin/rynxs-operator.js"),
         env: operatorEnv(s3.faulty, prefix),
       }),
   );

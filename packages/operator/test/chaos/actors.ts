@@ -46,9 +46,9 @@ export async function change({ changes, random, over }: Stage, total: number, ms
 export async function trouble(stage: Stage, replica: Replica): Promise<void> {
   const { counts, over, leaseMs } = stage;
   const random = stage.random.fork(replica.name);
-  const [least, most] = stage.choice.short ? [2_000, 6_000] : [4_000, 20_000];
+  const calm = stage.choice.short ? { min: 2_000, max: 6_000 } : { min: 4_000, max: 20_000 };
   for (;;) {
-    await pause(random.between(least as number, most as number), over);
+    await pause(random.between(calm.min, calm.max), over);
     if (over.aborted) break;
     const what = random.pick(["short pause", "long pause", "SIGKILL", "SIGTERM"]);
     counts.add(`process: ${what}`);

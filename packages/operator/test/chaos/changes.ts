@@ -40,36 +40,48 @@ export class Changes {
   }
 
   #do(kind: Kind, key: string, there: KubeObject | undefined): void {
-    const metadata = there?.metadata;
-    const now = String(this.#n);
     switch (kind) {
       case "create":
-        return this.#create(key);
-      case "spec":
-        return this.#put(key, there, { spec: this.#spec() });
-      case "labels":
-        return this.#put(key, there, {
-          metadata: { ...metadata, labels: { ...metadata?.labels, tier: this.#random.pick(["a", "b", "c"]) } },
-        });
-      case "annotations": {
-        const noise = { "kubectl.kubernetes.io/last-applied-configuration": now };
-        const said = this.#random.chance(0.3) ? noise : { note: this.#random.pick(["x", "y", now]) };
-        return this.#put(key, there, { metadata: { ...metadata, annotations: { ...metadata?.annotations, ...said } } });
-      }
+        this.#create(key);
+        break;
       case "status":
       case "rude status":
-        return this.#status(key, there, kind === "rude status");
-      case "finalizer": {
-        const finalizers = Array.isArray(metadata?.["finalizers"]) ? [] : [FINALIZER];
-        return this.#put(key, there, { metadata: { ...metadata, finalizers } });
-      }
+        this.#status(key, there, kind === "rude status");
+        break;
       case "delete":
-        return this.#delete(key);
+        this.#delete(key);
+        break;
       case "renew":
         this.#delete(key);
         // With a finalizer it is still there, and is let go first.
         if (this.#cluster.get(AGENTS.name, key) !== undefined) this.#release(key);
-        return this.#create(key);
+        this.#create(key);
+        break;
+      default:
+        this.#put(key, there, this.#changed(kind, there?.metadata));
+    }
+  }
+
+  #changed(
+    kind: "spec" | "labels" | "annotations" | "finalizer",
+    metadata: KubeObject["metadata"] | undefined,
+  ): object {
+    const random = this.#random;
+    const now = String(this.#n);
+    switch (kind) {
+      case "spec":
+        return { spec: this.#spec() };
+      case "labels":
+        return { metadata: { ...metadata, labels: { ...metadata?.labels, tier: random.pick(["a", "b", "c"]) } } };
+      case "annotations": {
+        const noise = { "kubectl.kubernetes.io/last-applied-configuration": now };
+        const said = random.chance(0.3) ? noise : { note: random.pick(["x", "y", now]) };
+        return { metadata: { ...metadata, annotations: { ...metadata?.annotations, ...said } } };
+      }
+      case "finalizer": {
+        const isHeld = Array.isArray(metadata?.["finalizers"]) && metadata["finalizers"].length > 0;
+        return { metadata: { ...metadata, finalizers: isHeld ? [] : [FINALIZER] } };
+      }
     }
   }
 

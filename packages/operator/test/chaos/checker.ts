@@ -102,13 +102,13 @@ function epochs({ events }: Evidence): string[] {
     if (meta["source"] !== SOURCE) continue;
     if (event.type === LEADER_ELECTED) {
       if (payload["epoch"] !== epoch + 1)
-        wrong.push(`${named(event)} takes epoch ${String(payload["epoch"])} after ${epoch}`);
+        wrong.push(`${named(event)} takes epoch ${JSON.stringify(payload["epoch"])} after ${epoch}`);
       epoch = Number(payload["epoch"]);
       writer = meta["writer_id"];
     }
     if (meta["fencing_token"] !== epoch || meta["writer_id"] !== writer)
       wrong.push(
-        `${named(event)} is of epoch ${String(meta["fencing_token"])} by ${String(meta["writer_id"])} within epoch ${epoch} of ${String(writer)}`,
+        `${named(event)} is of epoch ${JSON.stringify(meta["fencing_token"])} by ${JSON.stringify(meta["writer_id"])} within epoch ${epoch} of ${String(writer)}`,
       );
   }
   return wrong;

@@ -1,4 +1,4 @@
-// npm run test:chaos [-- --seed N --minutes M --changes N --emulator]: builds, brings up the real S3 server where it can, and lets three
+// npm run test:chaos [-- --seed N --minutes M --changes N --emulator --batch]: builds, brings up the real S3 server where it can, and lets three
 // operators, an API server and the bucket go wrong for five minutes. What must hold in the end: packages/operator/test/chaos/checker.ts.
 //
 //   RYNXS_TEST_S3_ENDPOINT   against this server (with RYNXS_TEST_S3_BUCKET and the usual AWS_ variables)

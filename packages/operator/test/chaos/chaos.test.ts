@@ -9,14 +9,14 @@ const today = Math.floor(Date.now() / 86_400_000);
 
 /**
  * The short form of `npm run test:chaos`: on the real S3 server where the environment names one. What fails can be run again with
- * `npm run test:chaos -- --seed N --minutes 0.3 --changes 250`.
+ * `npm run test:chaos -- --seed N --minutes 0.3 --changes 250` (`--batch`).
  */
 it.each([
-  ["a seed that stays", 20_261_124],
-  ["a seed of the day", today],
+  { batch: false, seed: 20_261_124, which: "a seed that stays" },
+  { batch: true, seed: today, which: "the day's seed" },
 ])(
-  "three operators, everything fails, and the log is right: %s (%i)",
-  async (_, seed) => {
+  "three operators, everything fails, and the log is right: $which, $seed, batch: $batch",
+  async ({ seed, batch }) => {
     const folder = mkdtempSync(join(tmpdir(), "rynxs-chaos-test-"));
     const server = realServer(process.env);
     const { verdicts, figures, counts } = await runChaos({
@@ -26,6 +26,7 @@ it.each([
       server,
       root: ROOT,
       folder,
+      batch,
       short: true,
     });
     const broken = verdicts.filter(({ violations }) => violations.length > 0);

@@ -7,13 +7,14 @@ import { parseArgs } from "node:util";
 import { runChaos, type ChaosResult } from "./run.js";
 import { realServer } from "./s3.js";
 
-const HELP = `npm run test:chaos -- [--seed N] [--minutes M] [--changes N] [--emulator] [--operator FILE]
+const HELP = `npm run test:chaos -- [--seed N] [--minutes M] [--changes N] [--emulator] [--batch] [--operator FILE]
 
 Three operators, an API server and a bucket, and all that can go wrong with them; then checks what the log holds.
   --seed N      the same seed draws the same changes and faults; default: from the clock
   --minutes M   how long things go wrong; default 5
   --changes N   default 2000
   --emulator    the S3 emulator instead of the real server
+  --batch       the operators put what waits into one object
   --operator F  rynxs-operator.js of another build: a broken one, to see that it is found out
 `;
 
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     minutes: { type: "string", default: "5" },
     changes: { type: "string", default: "2000" },
     emulator: { type: "boolean", default: false },
+    batch: { type: "boolean", default: false },
     operator: { type: "string" },
     help: { type: "boolean", short: "h", default: false },
   },
@@ -82,6 +84,7 @@ async function main(): Promise<number> {
     server,
     root: process.cwd(),
     operator: values.operator,
+    batch: values.batch,
     folder,
     short: minutes < 1.5,
     ...(onTerminal && { onProgress: (text) => void process.stdout.write(`\r\x1b[K${text}`) }),
@@ -100,4 +103,5 @@ async function main(): Promise<number> {
   return 1;
 }
 
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
 process.exitCode = await main();

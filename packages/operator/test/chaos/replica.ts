@@ -85,8 +85,12 @@ export class Replica {
       this.oddities.push(`${process_}: ${line}`);
       this.#log.write(`! ${line}\n`);
     });
+    // None may outlive us, least of all a paused one.
+    const kill = (): void => void child.kill("SIGKILL");
+    process.once("exit", kill);
     this.#ended = new Promise((resolve) => {
       child.on("close", (code, signal) => {
+        process.off("exit", kill);
         this.endings.push({ process: process_, code, signal, by: this.#by });
         this.#log.write(`# ${process_} ended: ${String(code ?? signal)}, by ${this.#by}\n`);
         this.#child = null;

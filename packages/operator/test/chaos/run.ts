@@ -31,6 +31,8 @@ export interface ChaosOptions {
   readonly operator?: string | undefined;
   /** For logs, tokens and kubeconfigs. */
   readonly folder: string;
+  /** Whether what waits shares a write: RYNXS_S3_BATCH. */
+  readonly batch: boolean;
   /** Leaves out the faults that hold something up for longer than a short run lasts. */
   readonly short: boolean;
   /** Told a few times a second. */
@@ -74,7 +76,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
         cluster,
         folder,
         binary: options.operator ?? join(root, "packages/operator/bin/rynxs-operator.js"),
-        env: operatorEnv(s3.faulty, prefix),
+        env: { ...operatorEnv(s3.faulty, prefix), RYNXS_S3_BATCH: String(options.batch) },
       }),
   );
   const healing = new AbortController();

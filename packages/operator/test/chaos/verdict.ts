@@ -1,0 +1,6 @@
+/** What became of one of the things that must hold. */
+export interface Verdict {
+  readonly name: string;
+  /** Empty: it holds. */
+  readonly violations: readonly string[];
+}

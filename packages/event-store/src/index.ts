@@ -25,6 +25,7 @@ export { canonicalizeText } from "./core/json/canonical-text.js";
 export { parseValue as parseJson } from "./core/json/parse-value.js";
 export { JsonText } from "./core/json/json-text.js";
 export type * from "./objects/port.js";
+export type { ObserveObjects } from "./objects/observed.js";
 export { directoryObjects } from "./objects/directory.js";
 export { memoryObjects, type MemoryObjects, type MemoryOptions } from "./objects/memory.js";
 export { FileEventStore, type FileEventStoreOptions } from "./stores/file/file-event-store.js";

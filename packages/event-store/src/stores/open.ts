@@ -1,6 +1,7 @@
 import { ConfigError } from "../core/errors.js";
 import type { AnyEvents, EventMap, HashVersion } from "../core/event.js";
 import { LogKeys } from "../log/keys.js";
+import type { ObserveObjects } from "../objects/observed.js";
 import { emitWarning, type OnWarning } from "../system/warning.js";
 import type { EventStore } from "./port.js";
 
@@ -15,6 +16,8 @@ export interface StoreOverrides {
   /** The store is only read: a log file must exist. */
   readonly readOnly?: boolean | undefined;
   readonly onWarning?: OnWarning | undefined;
+  /** As `observe` of S3EventStore. A log in a file has no bucket: it is not called there. */
+  readonly observe?: ObserveObjects | undefined;
 }
 
 /** Where a log is and how it is kept, as the environment (and overrides) say. */
@@ -46,14 +49,14 @@ export async function openEventStore<E extends EventMap = AnyEvents>(
   env: Environment,
   overrides: StoreOverrides = {},
 ): Promise<EventStore<E>> {
-  const { onWarning = emitWarning, readOnly = false } = overrides;
+  const { onWarning = emitWarning, readOnly = false, observe } = overrides;
   const config = storeConfig(env, overrides);
   if (config.type === "file") {
     const { FileEventStore } = await import("./file/file-event-store.js");
     return FileEventStore.open<E>({ ...config, mustExist: readOnly, onWarning });
   }
   const { S3EventStore } = await import("./s3-event-store.js");
-  return S3EventStore.open<E>({ ...config, onWarning });
+  return S3EventStore.open<E>({ ...config, onWarning, observe });
 }
 
 /** @throws ConfigError that names the variable and its valid values */

@@ -9,6 +9,7 @@ import { ObjectWatch } from "../log/object-watch.js";
 import { walkObjects, type WalkRange, type WalkStep } from "../log/reader.js";
 import { readHead, recordAt, type LogOnObjects } from "../log/tail.js";
 import type { CompactionReport, CompactOptions, PruneOptions, PruneReport, Upkeep } from "../log/upkeep.js";
+import { observedBy, type ObserveObjects } from "../objects/observed.js";
 import type { ObjectStore } from "../objects/port.js";
 import type { S3ConnectionOptions } from "../objects/s3/open.js";
 import type { SdkS3Options } from "../objects/s3/sdk-objects.js";
@@ -41,6 +42,13 @@ export interface ObjectLogOptions {
   readonly skipBackendProof?: boolean | undefined;
   /** Default: Node's process warnings. */
   readonly onWarning?: OnWarning | undefined;
+  /**
+   * Puts something of the caller's between the log and its bucket, to count or to trace: called once on opening, with the driver;
+   * every call of the log (probes and head among them, segments and positions too) then goes to what it returns, which must pass it
+   * on and hand back the answer as it is. Make it forward call by call: a driver's methods are not its own properties, so `{ ...objects }`
+   * has none. Identity, clock and fence are always the driver's, and `close()` closes both.
+   */
+  readonly observe?: ObserveObjects | undefined;
   /** Clock, chance and ids, for tests. */
   readonly runtime?: Runtime | undefined;
 }
@@ -59,7 +67,8 @@ export const S3EventStore = {
     const keys = new LogKeys(options.prefix ?? "events", options.headKey);
     const timeoutMs = checkTimeout(options.appendTimeoutMs ?? 30_000);
     const { runtime = systemRuntime, onWarning = emitWarning } = options;
-    const objects = "objects" in options ? options.objects : await connect(options, onWarning);
+    const driver = "objects" in options ? options.objects : await connect(options, onWarning);
+    const objects = await observedBy(options.observe, driver);
     const log: LogOnObjects = { objects, keys, useHead: options.useHead ?? true, onWarning };
     if (options.skipBucketCheck !== true) await checkBucket(log);
     const keeper = log.useHead ? new HeadKeeper(objects, keys.head, runtime, onWarning) : null;

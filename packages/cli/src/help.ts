@@ -23,7 +23,7 @@ Environment:
 Exit status:
   0  fine
   1  wrong usage, or something failed
-  2  the log failed verification
+  2  the log failed verification, or a link did (verify --pointers)
   130  ended by Ctrl-C (read --follow: 0, that is how it ends)
 
 With --json an error is an object on standard output:
@@ -119,16 +119,24 @@ beginning is gone or was verified elsewhere: the record before its first one.
 
 A long file is verified by several threads (-j), with the same verdict.
 
+--pointers also checks the links of decisions to the events that caused them
+(trigger_event_seq, trigger_event_hash and trigger_event_type in a payload): each
+must name a record before its own, with that hash and type. Exit 2 when one is
+broken, also when the chain itself is whole.
+
 Examples:
   rynxs verify
   rynxs verify --expect-head 199:500ebcd1c3e5294b65908879e0da324cef4eb057c619c30e68b9abae2f01a58a
   rynxs verify --from 100000
+  rynxs verify --pointers
   rynxs verify --json
 
 With --json:
 {"valid","events","head":{"seq","hash"},"error"?:{"code","seq","expected","actual"}};
 "error" is absent from a valid log, and its seq is the seq expected at the fault:
-the number of good records before it, counted from seq 0.
+the number of good records before it, counted from seq 0. With --pointers also
+"pointers":{"checked","unverified","broken_count","broken":[{"seq","reason",
+"trigger_event_seq","expected","actual"}]}, the first hundred of them.
 `;
 
 export const HEAD: string = `

@@ -102,6 +102,7 @@ export function buildProgram(
     .option("--from <seq>", "begin here", parseSeq)
     .option("--expect-head <seq:hash>", "a head known from before: the log must still hold it", parseHead)
     .option("--segments", "take compacted segments where they are, as reads do: faster on a long bucket log")
+    .option("--pointers", "also check the links of events to those that caused them")
     .option("-j, --jobs <n>", "threads for a long file (1 to 64; default: the processors, at most 8)", parseCount(64))
     .addOption(anchorOption())
     .action((flags: VerifyFlags) =>

@@ -29,6 +29,14 @@ export type { ObserveObjects } from "./objects/observed.js";
 export { directoryObjects } from "./objects/directory.js";
 export { memoryObjects, type MemoryObjects, type MemoryOptions } from "./objects/memory.js";
 export { FileEventStore, type FileEventStoreOptions } from "./stores/file/file-event-store.js";
+export {
+  recordDecision,
+  type DecisionLog,
+  type DecisionOptions,
+  type NewDecision,
+  type RecordedDecision,
+  type Trigger,
+} from "./stores/decision.js";
 export { openEventStore, storeConfig, type Environment, type StoreConfig, type StoreOverrides } from "./stores/open.js";
 export type * from "./stores/port.js";
 export { project, type Projected, type ProjectOptions, type ProjectProgress } from "./stores/projection/project.js";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, expectTypeOf, it } from "vitest";
 import type { NewEvent, RecordedEvent } from "../../src/core/event.js";
-import { CommitUnknownError } from "../../src/core/errors.js";
+import { BackendError } from "../../src/core/errors.js";
 import { memoryObjects } from "../../src/objects/memory.js";
 import { ObjectMap } from "../../src/objects/object-map.js";
 import type { ObjectStore } from "../../src/objects/port.js";
@@ -182,11 +182,11 @@ describe("recordDecision once", () => {
     const objects: ObjectStore = {
       identity: inner.identity,
       putIfAbsent: async (key, body, options) => {
-        if (dead) return { outcome: "unknown", sent: false, cause: new CommitUnknownError(0, "") };
+        if (dead) return { outcome: "unknown", sent: false, cause: new BackendError("UNAVAILABLE", "lost") };
         const answer = await inner.putIfAbsent(key, body, options);
         if (lost?.test(key) !== true) return answer;
         dead = true;
-        return { outcome: "unknown", sent: true, cause: new CommitUnknownError(0, "") };
+        return { outcome: "unknown", sent: true, cause: new BackendError("UNAVAILABLE", "lost") };
       },
       replaceIfMatch: (key, body, etag, options) => inner.replaceIfMatch(key, body, etag, options),
       get: (key, options) => inner.get(key, options),

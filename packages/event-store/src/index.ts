@@ -50,7 +50,16 @@ export type * from "./stores/subscription/port.js";
 export { positionsOf } from "./stores/subscription/positions.js";
 export { systemRuntime, type Runtime } from "./system/runtime.js";
 export type { OnWarning, StoreWarning } from "./system/warning.js";
-export { examine } from "./stores/doctor.js";
+export { examine, examineProtection, type ExamineOptions } from "./stores/doctor.js";
+export {
+  logPolicies,
+  POLICY_ROLES,
+  type LogPolicies,
+  type PolicyOptions,
+  type PolicyRole,
+} from "./stores/hardening/policies.js";
+export type { PolicyConditions, PolicyDocument, PolicyStatement } from "./stores/hardening/policy-document.js";
+export type { Check } from "./log/examine-objects.js";
 export {
   archiveOf,
   type ArchiveRange,

@@ -20,8 +20,13 @@ export interface PolicyOptions {
   readonly region?: string | undefined;
   /** Twelve digits. Requests that reach a bucket of another account are then not allowed, should somebody else have taken the name. */
   readonly account?: string | undefined;
-  /** ARNs (with * and ?) of those who may delete events and segments: the role that prunes. Default: nobody. */
+  /** ARNs of those who may delete events and segments: the role that prunes. On AWS with * and ?. Default: nobody. */
   readonly deleters?: readonly string[] | undefined;
+  /**
+   * `other`: a server whose policies do not know AWS's condition keys, as Ceph's gateway. A statement that demands If-None-Match would
+   * there deny every append, so these policies say without conditions what can be said so. Default `aws`.
+   */
+  readonly server?: "aws" | "other" | undefined;
 }
 
 /** The policies of one log. */
@@ -36,10 +41,14 @@ export interface LogPolicies {
 export function logPolicies(options: PolicyOptions): LogPolicies {
   const names = new ResourceNames(options);
   const deleters = (options.deleters ?? []).map(checkArn);
-  const bucket = bucketPolicy(names, deleters);
-  checkHeadKey(names, bucket);
+  const forAws = bucketPolicy(names, deleters);
+  checkHeadKey(names, forAws);
   const account = checkAccount(options.account);
-  return { iam: (role) => identityPolicy(names, role, account), bucket };
+  if (options.server !== "other") return { iam: (role) => identityPolicy(names, role, account), bucket: forAws };
+  return {
+    iam: (role) => withoutConditions(identityPolicy(names, role, undefined)),
+    bucket: plainBucketPolicy(names, deleters),
+  };
 }
 
 const UNCONDITIONAL: PolicyConditions = { Null: { "s3:if-none-match": "true" } };
@@ -107,6 +116,18 @@ function bucketPolicy(names: ResourceNames, deleters: readonly string[]): Policy
       deny("OnlyOverTls", ["s3:*"], [names.bucket, names.everything], { Bool: { "aws:SecureTransport": "false" } }),
     ],
   };
+}
+
+/** What can be said without conditions: who may delete. */
+function plainBucketPolicy(names: ResourceNames, deleters: readonly string[]): PolicyDocument {
+  const who = deleters.length === 0 ? { Principal: "*" as const } : { NotPrincipal: { AWS: deleters } };
+  const Resource = [...names.events, names.part("segments")];
+  const Action = ["s3:DeleteObject", "s3:DeleteObjectVersion"];
+  return { Version: "2012-10-17", Statement: [{ Sid: "Kept", Effect: "Deny", ...who, Action, Resource }] };
+}
+
+function withoutConditions({ Statement, ...document }: PolicyDocument): PolicyDocument {
+  return { ...document, Statement: Statement.map(({ Condition: _, ...statement }) => statement) };
 }
 
 function identityPolicy(names: ResourceNames, role: PolicyRole, account: string | undefined): PolicyDocument {
@@ -195,7 +216,8 @@ function partitionOf(region: string): string {
 }
 
 function checkArn(arn: string): string {
-  if (/^arn:[a-z*-]+:(iam|sts)::[0-9*?]*:[\x21-\x7e]+$/.test(arn)) return arn;
+  // Other servers have tenants where AWS has accounts.
+  if (/^arn:[a-z*-]+:(iam|sts)::[\w*?-]*:[\x21-\x7e]+$/.test(arn)) return arn;
   throw new ConfigError(`${JSON.stringify(arn)} is not the ARN of a user or role`, {
     hint: "for example arn:aws:iam::123456789012:role/rynxs-compactor; of an assumed role, give the role's own ARN",
   });

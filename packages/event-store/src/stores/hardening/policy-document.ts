@@ -9,6 +9,7 @@ export interface PolicyStatement {
   readonly Effect: "Allow" | "Deny";
   /** Of bucket policies. */
   readonly Principal?: "*";
+  readonly NotPrincipal?: { readonly AWS: readonly string[] };
   readonly Action: readonly string[];
   readonly Resource: readonly string[];
   readonly Condition?: PolicyConditions;

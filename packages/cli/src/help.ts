@@ -217,12 +217,42 @@ the clocks apart. For a file: can it be written and synced, does its lock keep
 others out, is there space. It writes and removes probes beside the log, never the
 log itself.
 
+Then, of a bucket, what protects the log from others: TLS, the bucket's policy,
+versioning, Object Lock, public access, encryption. These are advice (!), not
+failures; – stands for what the server does not know or may not be asked.
+--probe-policy also tries the policy: an unconditional and a conditional put on
+PREFIX/0-probe-01.json, which policies cannot tell from an event and readers ignore.
+Where deleting is denied, that one object stays.
+
 Examples:
   rynxs doctor
+  rynxs doctor --probe-policy
   rynxs doctor --store s3://my-bucket/events --endpoint http://localhost:9000
 
-With --json: {"ok","checks":[{"name","ok","detail","hint"?}]}. Exit 1 when a check
-fails.
+With --json: {"ok","checks":[{"name","ok","status"?,"detail","hint"?}]}; "status" is
+of advice: "ok", "advice", "unsupported" or "denied". Exit 1 when a check fails.
+`;
+
+export const POLICY: string = `
+Prints, ready to paste: the least IAM policy of a role (--format iam), the bucket
+policy that lets nobody overwrite or delete events (--format bucket), and what else
+to set up (--format advice). Of a store that answers, it also says what is in force.
+
+Roles: reader (reads, verifies), writer (appends; positions, snapshots, imports),
+operator (appends only), compactor (compact, prune), admin (all of it, and doctor).
+
+The bucket policy denies puts without If-None-Match on event keys and segments, but
+not on _head.json and what else is replaced; deleting events, but for --principal; and
+requests without TLS. For a server other than AWS (--endpoint) it says only who may
+delete: Ceph's gateway, for one, would refuse every append under the other statement.
+
+Examples:
+  rynxs policy --store s3://my-bucket/events --principal arn:aws:iam::123456789012:role/compactor
+  rynxs policy --bucket my-bucket --prefix events --format bucket > policy.json
+  rynxs policy --bucket my-bucket --for operator --format iam --account 123456789012
+
+With --json: {"bucket","prefix","server","role"?,"iam"?,"bucket_policy"?,
+"advice"?:[{"topic","text"}],"checks"?:[…]}, checks as of rynxs doctor.
 `;
 
 export const COMPACT: string = `

@@ -98,22 +98,27 @@ async function asked(
 }
 
 const PRINT = "rynxs policy --format bucket prints one";
+const ELSEWHERE = "rynxs policy prints one for this server, and says what else there is to do";
+
+function print({ aws }: HardeningOptions): string {
+  return aws ? PRINT : ELSEWHERE;
+}
 
 function policy(options: HardeningOptions): Promise<Said> {
   return asked(options, "policy", (document) => {
-    if (document === null) return advice("none: whoever may put objects can overwrite events", PRINT);
+    if (document === null) return advice("none: whoever may put objects can overwrite events", print(options));
     let parsed: unknown;
     try {
       parsed = JSON.parse(document);
     } catch {
-      return advice("it cannot be read as JSON", PRINT);
+      return advice("it cannot be read as JSON", print(options));
     }
     const { writtenOnce, kept, onlyOverTls, refuses, undecided } = judgePolicy(parsed, options.bucket, options.keys);
     const unsure = undecided ? "; it has statements that were not understood, which may deny more" : "";
     if (refuses.length > 0) {
       return advice(
         `it refuses ${refuses.join(", ")}, at least to whom it does not name${unsure}`,
-        `exempt what a log has to write: ${PRINT}`,
+        `exempt what a log has to write: ${print(options)}`,
       );
     }
     const lacks = [
@@ -121,14 +126,15 @@ function policy(options: HardeningOptions): Promise<Said> {
       ...(kept ? [] : ["does not deny deleting events and segments"]),
       ...(onlyOverTls || !options.aws ? [] : ["does not deny requests without TLS"]),
     ];
-    if (lacks.length > 0) return advice(`it ${lacks.join(", ")}${unsure}`, PRINT);
+    if (lacks.length > 0) return advice(`it ${lacks.join(", ")}${unsure}`, print(options));
     const believed = options.aws ? "" : "; whether this server enforces it, --probe-policy tells";
     return ok(`demands If-None-Match of event keys, not of the head, and denies deleting events${believed}${unsure}`);
   });
 }
 
 /** Nothing of an unconditional put is left in a log: the key is none that readers look at, and the log's own keys are not touched. */
-async function tryPolicy({ security, keys }: HardeningOptions, objects: ObjectStore): Promise<Said> {
+async function tryPolicy(options: HardeningOptions, objects: ObjectStore): Promise<Said> {
+  const { security, keys } = options;
   const key = keys.policyProbe;
   const body = Buffer.from('{"about":"tries the bucket\'s policy; no event; safe to delete"}');
   const overwriting = await security.overwrite(key, body);
@@ -142,7 +148,7 @@ async function tryPolicy({ security, keys }: HardeningOptions, objects: ObjectSt
     );
   }
   if (overwriting === "stored")
-    return advice(`an unconditional put on a key like an event's (${key}) was taken${left}`, PRINT);
+    return advice(`an unconditional put on a key like an event's (${key}) was taken${left}`, print(options));
   return ok(`an unconditional put on a key like an event's was refused, a conditional one was not${left}`);
 }
 
@@ -200,7 +206,7 @@ function objectLock(options: HardeningOptions): Promise<Said> {
       return ok(`every new object is kept for ${period} (${mode}), the head's old versions and segments too`);
     }
     if (enabled) return ok("enabled, without a default retention: objects are kept only as long as each says");
-    if (!options.aws) return ok("off: it needs versioning, which conditional puts do not stand on every server");
+    if (!options.aws) return ok("off: it needs versioning, in which not every server honours conditional puts");
     return advice(
       "off: whoever may delete can delete",
       "for a log that nobody may ever shorten: docs/operations/hardening.md",

@@ -46,7 +46,7 @@ export function logPolicies(options: PolicyOptions): LogPolicies {
   const account = checkAccount(options.account);
   if (options.server !== "other") return { iam: (role) => identityPolicy(names, role, account), bucket: forAws };
   return {
-    iam: (role) => withoutConditions(identityPolicy(names, role, undefined)),
+    iam: (role) => withoutHeaders(identityPolicy(names, role, undefined)),
     bucket: plainBucketPolicy(names, deleters),
   };
 }
@@ -126,8 +126,14 @@ function plainBucketPolicy(names: ResourceNames, deleters: readonly string[]): P
   return { Version: "2012-10-17", Statement: [{ Sid: "Kept", Effect: "Deny", ...who, Action, Resource }] };
 }
 
-function withoutConditions({ Statement, ...document }: PolicyDocument): PolicyDocument {
-  return { ...document, Statement: Statement.map(({ Condition: _, ...statement }) => statement) };
+/** Without what is said of the headers of a put: a server that does not know it would allow none. */
+function withoutHeaders({ Statement, ...document }: PolicyDocument): PolicyDocument {
+  return {
+    ...document,
+    Statement: Statement.map(({ Condition, ...statement }) =>
+      Condition === undefined || "Null" in Condition ? statement : { ...statement, Condition },
+    ),
+  };
 }
 
 function identityPolicy(names: ResourceNames, role: PolicyRole, account: string | undefined): PolicyDocument {

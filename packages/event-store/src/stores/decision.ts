@@ -47,6 +47,8 @@ export interface DecisionOptions extends AppendOptions {
 export interface RecordedDecision extends Committed {
   /** With `once`: it was in the log already, and this call wrote nothing. */
   readonly existing: boolean;
+  /** The decision that was there, as it was recorded then. */
+  readonly event?: RecordedEvent | undefined;
 }
 
 /** What recording decisions needs of a store. */
@@ -206,9 +208,10 @@ class OnceLook<E extends EventMap> {
     const { aggregateId, type } = this.#event;
     const range = { anchor: this.#seen, toSeq: end.seq, aggregateId, signal: this.#signal };
     for await (const event of this.#store.read({ ...range, type: type as keyof E & string })) {
-      const { seq, eventHash, prevHash, payload } = event as unknown as RecordedEvent;
+      const found = event as unknown as RecordedEvent;
+      const { seq, eventHash, prevHash, payload } = found;
       if (payload[TRIGGER_SEQ] === this.#trigger.seq && payload[TRIGGER_HASH] === this.#trigger.eventHash)
-        return { committed: true, existing: true, seq, eventHash, prevHash };
+        return { committed: true, existing: true, seq, eventHash, prevHash, event: found };
     }
     this.#seen = end;
     return null;

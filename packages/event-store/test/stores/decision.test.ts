@@ -135,7 +135,8 @@ describe.each(open)("recordDecision, on %s", (_, place) => {
     store = await reopen();
     await store.append(observed(2));
     const again = await recordDecision(store, { ...decision, payload: { n: 2 } }, { once: true });
-    expect(again).toEqual({ ...first, existing: true });
+    expect(again).toMatchObject({ ...first, existing: true });
+    expect(again.event?.payload).toMatchObject({ n: 1 });
     expectTypeOf(again.existing).toEqualTypeOf<boolean>();
     const others = [
       { ...decision, type: "E" },

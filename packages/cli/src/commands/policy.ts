@@ -26,15 +26,14 @@ type S3Config = StoreConfig & { readonly type: "s3" };
 /** Prints policies for a log's bucket. Asks the server nothing, but for advice about a store that was named as one. */
 export async function policy(flags: PolicyFlags, { output, interrupts }: Context): Promise<void> {
   const config = await configOf(flags);
-  const { locateBucket } = await import("@rynxs/event-store/s3");
-  const { aws } = locateBucket(config);
-  const { bucket, prefix, headKey, region } = config;
+  const { bucket, prefix, headKey, region, endpoint } = config;
   const policies = logPolicies({
-    ...{ bucket, prefix, headKey, region },
+    ...{ bucket, prefix, headKey, region, endpoint },
     account: flags.account,
     deleters: flags.principal,
-    server: aws || flags.awsConditions ? "aws" : "other",
+    ...(flags.awsConditions && { server: "aws" }),
   });
+  const { aws } = policies;
   const wants = (format: PolicyFormat): boolean => flags.format === format || flags.format === "all";
   const advice = wants("advice") ? adviceFor({ bucket, prefix, aws, pruned: flags.principal !== undefined }) : [];
   const found = wants("advice") && flags.bucket === undefined ? await lookAt(config, interrupts.stop) : null;

@@ -1,4 +1,5 @@
 import { ConfigError } from "../../core/errors.js";
+import { locateBucket } from "../../objects/s3/endpoint.js";
 import { LogKeys } from "../../log/keys.js";
 import type { PolicyConditions, PolicyDocument, PolicyStatement } from "./policy-document.js";
 import { evaluatePolicies } from "./policy-evaluation.js";
@@ -16,6 +17,8 @@ export interface PolicyOptions {
   /** Default `events`. */
   readonly prefix?: string | undefined;
   readonly headKey?: string | undefined;
+  /** Of the server; undefined or empty: AWS. */
+  readonly endpoint?: string | undefined;
   /** Its partition (`aws-cn`, `aws-us-gov` …) goes into the ARNs. */
   readonly region?: string | undefined;
   /** Twelve digits. Requests that reach a bucket of another account are then not allowed, should somebody else have taken the name. */
@@ -24,13 +27,17 @@ export interface PolicyOptions {
   readonly deleters?: readonly string[] | undefined;
   /**
    * `other`: a server whose policies do not know AWS's condition keys, as Ceph's gateway. A statement that demands If-None-Match would
-   * there deny every append, so these policies say without conditions what can be said so. Default `aws`.
+   * there deny every append, so these policies say without conditions what can be said so. Default: as the endpoint is AWS's or not.
    */
   readonly server?: "aws" | "other" | undefined;
 }
 
 /** The policies of one log. */
 export interface LogPolicies {
+  /** Whom they are for. */
+  readonly server: "aws" | "other";
+  /** The bucket is on AWS, as its endpoint says. */
+  readonly aws: boolean;
   /** Least rights of a role, as an identity policy. */
   iam(role: PolicyRole): PolicyDocument;
   /** What nobody may do, whatever rights they have. Merge its statements into the bucket's own policy, if it has one. */
@@ -44,8 +51,12 @@ export function logPolicies(options: PolicyOptions): LogPolicies {
   const forAws = bucketPolicy(names, deleters);
   checkHeadKey(names, forAws);
   const account = checkAccount(options.account);
-  if (options.server !== "other") return { iam: (role) => identityPolicy(names, role, account), bucket: forAws };
+  const { aws } = locateBucket(options);
+  const { server = aws ? "aws" : "other" } = options;
+  if (server === "aws") return { server, aws, iam: (role) => identityPolicy(names, role, account), bucket: forAws };
   return {
+    server,
+    aws,
     iam: (role) => withoutHeaders(identityPolicy(names, role, undefined)),
     bucket: plainBucketPolicy(names, deleters),
   };

@@ -191,6 +191,11 @@ describe("examineHardening", () => {
     expect(tooMuch?.detail).toContain("replacing the head, keeping positions");
     const short = { ...writtenOnce, Resource: ["arn:aws:s3:::events/log/0?????????.json"] };
     expect((await detail([short]))[0]?.detail).toContain("does not demand If-None-Match");
+    // Any condition will do: then a forger who knows the ETag replaces the event.
+    const either = { Null: { "s3:if-none-match": "true", "s3:if-match": "true" } };
+    expect((await detail([{ ...writtenOnce, Condition: either }]))[0]?.detail).toContain(
+      "does not demand If-None-Match",
+    );
     const [nothing] = await detail([{ ...writtenOnce, Condition: undefined }]);
     expect(nothing?.detail).toContain("refuses appending");
     const odd = { Effect: "Deny", Principal: "*", Action: "*", Resource: "*", Condition: { DateLessThan: { x: "y" } } };

@@ -5,7 +5,7 @@ export const EXIT = {
   ok: 0,
   /** Wrong usage, or something failed on the way. */
   failed: 1,
-  /** The log is not what it claims to be: some record or head failed verification. */
+  /** The log is not what it claims to be: some record, head or link (`verify --pointers`) failed verification. */
   unverified: 2,
   /** Ended by Ctrl-C, as shells have it: 128 + SIGINT. */
   interrupted: 130,

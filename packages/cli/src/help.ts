@@ -23,7 +23,7 @@ Environment:
 Exit status:
   0  fine
   1  wrong usage, or something failed
-  2  the log failed verification
+  2  the log failed verification, or a link did (verify --pointers)
   130  ended by Ctrl-C (read --follow: 0, that is how it ends)
 
 With --json an error is an object on standard output:
@@ -119,16 +119,24 @@ beginning is gone or was verified elsewhere: the record before its first one.
 
 A long file is verified by several threads (-j), with the same verdict.
 
+--pointers also checks the links of decisions to the events that caused them
+(trigger_event_seq, trigger_event_hash and trigger_event_type in a payload): each
+must name a record before its own, with that hash and type. Exit 2 when one is
+broken, also when the chain itself is whole.
+
 Examples:
   rynxs verify
   rynxs verify --expect-head 199:500ebcd1c3e5294b65908879e0da324cef4eb057c619c30e68b9abae2f01a58a
   rynxs verify --from 100000
+  rynxs verify --pointers
   rynxs verify --json
 
 With --json:
 {"valid","events","head":{"seq","hash"},"error"?:{"code","seq","expected","actual"}};
 "error" is absent from a valid log, and its seq is the seq expected at the fault:
-the number of good records before it, counted from seq 0.
+the number of good records before it, counted from seq 0. With --pointers also
+"pointers":{"checked","unverified","broken_count","broken":[{"seq","reason",
+"trigger_event_seq","expected","actual"}]}, the first hundred of them.
 `;
 
 export const HEAD: string = `
@@ -209,12 +217,42 @@ the clocks apart. For a file: can it be written and synced, does its lock keep
 others out, is there space. It writes and removes probes beside the log, never the
 log itself.
 
+Then, of a bucket, what protects the log from others: TLS, the bucket's policy,
+versioning, Object Lock, public access, encryption. These are advice (!), not
+failures; – stands for what the server does not know or may not be asked.
+--probe-policy also tries the policy: an unconditional and a conditional put on
+PREFIX/0-probe-01.json, which policies cannot tell from an event and readers ignore.
+Where deleting is denied, that one object stays.
+
 Examples:
   rynxs doctor
+  rynxs doctor --probe-policy
   rynxs doctor --store s3://my-bucket/events --endpoint http://localhost:9000
 
-With --json: {"ok","checks":[{"name","ok","detail","hint"?}]}. Exit 1 when a check
-fails.
+With --json: {"ok","checks":[{"name","ok","status"?,"detail","hint"?}]}; "status" is
+of advice: "ok", "advice", "unsupported" or "denied". Exit 1 when a check fails.
+`;
+
+export const POLICY: string = `
+Prints, ready to paste: the least IAM policy of a role (--format iam), the bucket
+policy that lets nobody overwrite or delete events (--format bucket), and what else
+to set up (--format advice). Of a store that answers, it also says what is in force.
+
+Roles: reader (reads, verifies), writer (appends; positions, snapshots, imports),
+operator (appends only), compactor (compact, prune), admin (all of it, and doctor).
+
+The bucket policy denies puts without If-None-Match on event keys and segments, but
+not on _head.json and what else is replaced; deleting events, but for --principal; and
+requests without TLS. For a server other than AWS (--endpoint) it says only who may
+delete: Ceph's gateway, for one, would refuse every append under the other statement.
+
+Examples:
+  rynxs policy --store s3://my-bucket/events --principal arn:aws:iam::123456789012:role/compactor
+  rynxs policy --bucket my-bucket --prefix events --format bucket > policy.json
+  rynxs policy --bucket my-bucket --for operator --format iam --account 123456789012
+
+With --json: {"bucket","prefix","server","role"?,"iam"?,"bucket_policy"?,
+"advice"?:[{"topic","text"}],"checks"?:[…]}, checks as of rynxs doctor.
 `;
 
 export const COMPACT: string = `

@@ -3,9 +3,11 @@ import type { AggregatesFlags } from "./commands/aggregates.js";
 import type { AppendFlags } from "./commands/append.js";
 import type { CompactFlags } from "./commands/compact.js";
 import type { CopyFlags } from "./commands/copy.js";
+import type { DoctorFlags } from "./commands/doctor.js";
 import type { ExportFlags } from "./commands/export.js";
 import type { HeadFlags } from "./commands/head.js";
 import type { LifecycleAction, LifecycleFlags } from "./commands/lifecycle.js";
+import type { PolicyFlags } from "./commands/policy.js";
 import type { PruneFlags } from "./commands/prune.js";
 import type { ImportFlags } from "./commands/import.js";
 import type { QueryFlags } from "./commands/query.js";
@@ -16,7 +18,6 @@ import type { SnapshotFlags } from "./commands/snapshot.js";
 import type { VerifyFlags } from "./commands/verify.js";
 import type { Context } from "./context.js";
 import * as help from "./help.js";
-import type { StoreFlags } from "./options.js";
 import {
   addStoreOptions,
   parseCount,
@@ -102,6 +103,7 @@ export function buildProgram(
     .option("--from <seq>", "begin here", parseSeq)
     .option("--expect-head <seq:hash>", "a head known from before: the log must still hold it", parseHead)
     .option("--segments", "take compacted segments where they are, as reads do: faster on a long bucket log")
+    .option("--pointers", "also check the links of events to those that caused them")
     .option("-j, --jobs <n>", "threads for a long file (1 to 64; default: the processors, at most 8)", parseCount(64))
     .addOption(anchorOption())
     .action((flags: VerifyFlags) =>
@@ -135,9 +137,29 @@ export function buildProgram(
       run(async (context) => (await import("./commands/snapshot.js")).snapshot(flags, context)),
     );
 
-  define(program, "doctor", "check whether the store is safe to use", help.DOCTOR).action((flags: StoreFlags) =>
-    run(async (context) => (await import("./commands/doctor.js")).doctor(flags, context)),
-  );
+  define(program, "doctor", "check whether the store is safe to use, and protected", help.DOCTOR)
+    .option("--probe-policy", "also try the bucket's policy, on a key that looks like an event's and is none")
+    .action((flags: DoctorFlags) =>
+      run(async (context) => (await import("./commands/doctor.js")).doctor(flags, context)),
+    );
+
+  define(program, "policy", "print the policies that protect a log's bucket", help.POLICY)
+    .addOption(new Option("--bucket <name>", "instead of --store: nothing is asked of the server").conflicts("store"))
+    .option("--prefix <prefix>", "with --bucket: of the log (default: events)")
+    .addOption(
+      new Option("--for <role>", "whose rights the IAM policy gives")
+        .choices(["writer", "reader", "operator", "compactor", "admin"])
+        .default("writer"),
+    )
+    .addOption(
+      new Option("--format <what>", "what to print").choices(["iam", "bucket", "advice", "all"]).default("all"),
+    )
+    .option("--account <id>", "the bucket's AWS account: rights hold for no other's")
+    .option("--principal <arn>", "who may delete events and segments; may be given several times", collect)
+    .option("--aws-conditions", "for a server other than AWS that knows AWS's condition keys")
+    .action((flags: PolicyFlags) =>
+      run(async (context) => (await import("./commands/policy.js")).policy(flags, context)),
+    );
 
   define(program, "compact", "make compressed segments of long runs of events", help.COMPACT)
     .option("--check", "read every segment, and make those anew that are damaged")
@@ -250,6 +272,10 @@ export function buildProgram(
   );
 
   return program;
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
 }
 
 function command(program: Command, name: string, summary: string, more: string): Command {

@@ -1,5 +1,7 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { COLUMNS } from "../src/export/columns.js";
 import { json, newLog, rynxs, temporaryFolder } from "./rynxs.js";
@@ -143,5 +145,53 @@ describe("docs/operations/import.md", () => {
       .split("\n")
       .map((line) => line.replace(/"seq":\d+,/, "").replace(/,"hash_version".*/, "}"));
     expect(lines).toEqual(shown?.split("\n").slice(0, 2));
+  });
+});
+
+describe("docs/operations/decisions.md", () => {
+  it("has a program that does what it says", async () => {
+    const place = join(folder, "decisions");
+    await mkdir(place);
+    await symlink(join(import.meta.dirname, "../../../node_modules"), join(place, "node_modules"));
+    const [program = ""] = await blocks("decisions.md", "js decisions.mjs");
+    await writeFile(join(place, "decisions.mjs"), program);
+    const run = async (): Promise<string> =>
+      (await promisify(execFile)(process.execPath, ["decisions.mjs"], { cwd: place })).stdout;
+    const page = await readFile(join(DOCS, "decisions.md"), "utf8");
+    const first = await run();
+    expect(first).toBe("seq 1 because of seq 0\n");
+    expect(page).toContain(`    $ node decisions.mjs\n    ${first}`);
+    expect(await run()).toBe("seq 3 because of seq 2\n");
+    const store = ["--store", `file:${join(place, "decisions.log")}`];
+    expect(await json(["verify", ...store, "--pointers"])).toMatchObject({
+      valid: true,
+      events: 4,
+      pointers: { checked: 2, broken_count: 0 },
+    });
+  });
+});
+
+describe("docs/operations/hardening.md", () => {
+  it("names the roles, checks and statements that there are", async () => {
+    const page = await readFile(join(DOCS, "hardening.md"), "utf8");
+    const help = (await rynxs(["policy", "--help"])).stdout.replace(/\s+/g, " ");
+    const [, roles = ""] = /choices: ("writer".*?)(, default|\))/.exec(help) ?? [];
+    expect(roles.match(/\w+/g)).toHaveLength(5);
+    for (const role of roles.match(/\w+/g) ?? []) expect(page).toContain(`| \`${role}\``);
+    const { bucket_policy, iam } = await json<{
+      bucket_policy: { Statement: { Sid: string }[] };
+      iam: { Statement: { Sid: string }[] };
+    }>(["policy", "--bucket", "b-1", "--for", "compactor"]);
+    for (const { Sid } of bucket_policy.Statement) expect(page).toContain(`| \`${Sid}\``);
+    expect(iam.Statement.map(({ Sid }) => Sid)).toEqual(expect.arrayContaining(["Prune", "ReplaceSegmentsAndIndex"]));
+    const [, commands = ""] = /\n\n( {4}rynxs policy[\s\S]*?)\n\n/.exec(page) ?? [];
+    for (const command of commands.split("\n").filter((line) => line.includes("--bucket"))) {
+      const args = command
+        .replace(/ [>#].*$/, "")
+        .trim()
+        .split(" ")
+        .slice(1);
+      if (args[0] === "policy") expect((await rynxs(args)).code, command).toBe(0);
+    }
   });
 });

@@ -185,3 +185,52 @@ describe("verify with threads", () => {
     expect(await rynxs(["verify", ...store, "--json", "-j", "3"])).toEqual(forged);
   });
 });
+
+describe("verify --pointers", () => {
+  const decided = (seq: number, hash: string): string =>
+    JSON.stringify({
+      type: "Decided",
+      aggregate_id: "a",
+      payload: { trigger_event_seq: seq, trigger_event_hash: hash, trigger_event_type: "AgentObserved" },
+    });
+
+  it("checks the links of the Python system's decisions", async () => {
+    const store = ["--store", `file:${join(VECTORS, "original-fixtures/v2/operator_log_small.jsonl")}`];
+    const { code, stdout } = await rynxs(["verify", ...store, "--pointers"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^valid: 12 events, seq 0 to 11\nhead 11:[0-9a-f]{64}\npointers: 2 links, none broken\n$/);
+    expect(await json(["verify", ...store, "--pointers", "-j", "4"])).toMatchObject({
+      valid: true,
+      pointers: { unverified: 0, broken_count: 0, broken: [] },
+    });
+  });
+
+  it("names a broken link, with exit 2, though the chain is whole", async () => {
+    const { store } = newLog(folder);
+    const first = await json<{ event_hash: string }>([
+      ...["append", ...store, "--type", "AgentObserved", "--aggregate", "a"],
+    ]);
+    const forged = "f".repeat(64);
+    await json(["append", ...store, "--stdin"], { input: `${decided(0, first.event_hash)}\n${decided(0, forged)}\n` });
+    expect((await rynxs(["verify", ...store])).code).toBe(0);
+    const { code, stdout, stderr } = await rynxs(["verify", ...store, "--pointers"]);
+    expect([code, stderr]).toEqual([2, ""]);
+    expect(stdout.split("\n").slice(2)).toEqual([
+      "BROKEN POINTERS: 1 of 2 links",
+      `  seq 2 to 0  HASH_DIFFERS  expected ${forged}  actual ${first.event_hash}`,
+      "",
+    ]);
+    const asJson = await rynxs(["verify", ...store, "--pointers", "--json", "--from", "2"]);
+    expect(asJson.code).toBe(2);
+    expect(JSON.parse(asJson.stdout)).toMatchObject({
+      valid: true,
+      events: 1,
+      pointers: {
+        checked: 1,
+        unverified: 0,
+        broken_count: 1,
+        broken: [{ seq: 2, reason: "HASH_DIFFERS", trigger_event_seq: 0, expected: forged, actual: first.event_hash }],
+      },
+    });
+  });
+});

@@ -29,6 +29,14 @@ export type { ObserveObjects } from "./objects/observed.js";
 export { directoryObjects } from "./objects/directory.js";
 export { memoryObjects, type MemoryObjects, type MemoryOptions } from "./objects/memory.js";
 export { FileEventStore, type FileEventStoreOptions } from "./stores/file/file-event-store.js";
+export {
+  recordDecision,
+  type DecisionLog,
+  type DecisionOptions,
+  type NewDecision,
+  type RecordedDecision,
+  type Trigger,
+} from "./stores/decision.js";
 export { openEventStore, storeConfig, type Environment, type StoreConfig, type StoreOverrides } from "./stores/open.js";
 export type * from "./stores/port.js";
 export { project, type Projected, type ProjectOptions, type ProjectProgress } from "./stores/projection/project.js";
@@ -42,7 +50,15 @@ export type * from "./stores/subscription/port.js";
 export { positionsOf } from "./stores/subscription/positions.js";
 export { systemRuntime, type Runtime } from "./system/runtime.js";
 export type { OnWarning, StoreWarning } from "./system/warning.js";
-export { examine } from "./stores/doctor.js";
+export { examine, examineProtection, type ExamineOptions } from "./stores/doctor.js";
+export {
+  logPolicies,
+  POLICY_ROLES,
+  type LogPolicies,
+  type PolicyOptions,
+  type PolicyRole,
+} from "./stores/hardening/policies.js";
+export type { PolicyConditions, PolicyDocument, PolicyStatement } from "./stores/hardening/policy-document.js";
 export type { Check } from "./log/examine-objects.js";
 export {
   archiveOf,

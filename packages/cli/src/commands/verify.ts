@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import type { EventStore, Head, VerifyReport } from "@rynxs/event-store";
+import type { EventStore, Head, PointerReport, VerifyReport } from "@rynxs/event-store";
 import { anchorNote } from "../anchor-note.js";
 import type { Context } from "../context.js";
 import { describe, EXIT, failureText } from "../exit.js";
@@ -8,7 +8,7 @@ import { openStore, showHead, withStore } from "../options.js";
 import { paint } from "../output.js";
 import type { Progress } from "../progress.js";
 import { startProgress } from "../progress.js";
-import { count, seqRange } from "../text.js";
+import { count, oneLine, seqRange } from "../text.js";
 
 export interface VerifyFlags extends StoreFlags {
   readonly from?: number;
@@ -16,6 +16,7 @@ export interface VerifyFlags extends StoreFlags {
   readonly expectHead?: Head;
   readonly jobs?: number;
   readonly segments?: true;
+  readonly pointers?: true;
 }
 
 /** More threads than that wait for one another. */
@@ -32,6 +33,7 @@ export async function verify(flags: VerifyFlags, { output, interrupts }: Context
         expectedHead: flags.expectHead,
         workers: flags.jobs ?? Math.min(availableParallelism(), MAX_DEFAULT_JOBS),
         segments: flags.segments ?? false,
+        pointers: flags.pointers ?? false,
         signal: interrupts.stop,
         onProgress: ({ events }) => {
           progress.update(events);
@@ -43,10 +45,9 @@ export async function verify(flags: VerifyFlags, { output, interrupts }: Context
   });
   if (output.json) await output.data(reportJson(report));
   else await output.line(reportText(report));
-  if (report.valid) return EXIT.ok;
   await output.flush();
-  if (!output.json) output.note(failureText(describe(report.error)));
-  return EXIT.unverified;
+  if (!report.valid && !output.json) output.note(failureText(describe(report.error)));
+  return report.valid && (report.pointers?.brokenCount ?? 0) === 0 ? EXIT.ok : EXIT.unverified;
 }
 
 async function progressOf(store: EventStore, flags: VerifyFlags): Promise<Progress> {
@@ -58,17 +59,47 @@ async function progressOf(store: EventStore, flags: VerifyFlags): Promise<Progre
 }
 
 /** The documented shape: `error` is absent from a valid log's report; `error.seq` is the seq expected at the fault. */
-function reportJson({ valid, events, head, error }: VerifyReport): Record<string, unknown> {
+function reportJson({ valid, events, head, error, pointers }: VerifyReport): Record<string, unknown> {
   const { code, seq, expected, actual } = error ?? {};
   return {
     valid,
     events,
     head: { seq: head.seq, hash: head.hash },
     ...(error === undefined ? {} : { error: { code, seq, expected, actual } }),
+    ...(pointers === undefined ? {} : { pointers: pointersJson(pointers) }),
   };
 }
 
-function reportText({ valid, events, head, anchor }: VerifyReport): string {
+function pointersJson({ checked, unverified, brokenCount, broken }: PointerReport): Record<string, unknown> {
+  return {
+    checked,
+    unverified,
+    broken_count: brokenCount,
+    broken: broken.map(({ seq, reason, triggerSeq, expected, actual }) => {
+      return { seq, reason, trigger_event_seq: triggerSeq, expected, actual };
+    }),
+  };
+}
+
+/** One line for the verdict, and one for each broken link that the report names. */
+function pointersText({ checked, unverified, brokenCount, broken }: PointerReport): string[] {
+  const lost =
+    unverified === 0 ? "" : `; ${String(unverified)} of them before the anchor, where the log has nothing to compare`;
+  if (brokenCount === 0)
+    return [`pointers: ${checked === 0 ? "none" : `${count(checked, "link")}, none broken`}${lost}`];
+  const lines = broken.map(({ seq, reason, triggerSeq, expected, actual }) => {
+    const to = triggerSeq === null ? "" : ` to ${String(triggerSeq)}`;
+    return oneLine(`  seq ${String(seq)}${to}  ${reason}  expected ${String(expected)}  actual ${String(actual)}`);
+  });
+  const more = brokenCount - broken.length;
+  return [
+    `${paint("red", "BROKEN POINTERS")}: ${String(brokenCount)} of ${count(checked, "link")}${lost}`,
+    ...lines,
+    ...(more > 0 ? [`  and ${String(more)} more`] : []),
+  ];
+}
+
+function reportText({ valid, events, head, anchor, pointers }: VerifyReport): string {
   const range = events === 0 ? "" : `, ${seqRange(head.seq - events + 1, head.seq)}`;
   const lines = valid
     ? [`${paint("green", "valid")}: ${count(events, "event")}${range}`, `head ${showHead(head)}`]
@@ -77,5 +108,6 @@ function reportText({ valid, events, head, anchor }: VerifyReport): string {
         `last good ${showHead(head)}`,
       ];
   const note = anchorNote(anchor);
-  return (note === undefined ? lines : [...lines, note]).join("\n");
+  if (note !== undefined) lines.push(note);
+  return [...lines, ...(pointers === undefined ? [] : pointersText(pointers))].join("\n");
 }

@@ -9,8 +9,13 @@ export interface Check {
   readonly ok: boolean;
   /** What was seen. */
   readonly detail: string;
-  /** What to do when it is not ok. */
+  /** What to do when it is not ok, or what is advised. */
   readonly hint?: string;
+  /**
+   * Of what protects a log from others and is no condition of using it: such a check is always `ok`. `ok`: in force. `advice`: not, and
+   * the hint says what to do. `unsupported`: the server does not know it. `denied`: the credentials may not ask.
+   */
+  readonly status?: "ok" | "advice" | "unsupported" | "denied";
 }
 
 /** A finding as it comes out of a check: what was seen, or what is wrong and what to do about it. */

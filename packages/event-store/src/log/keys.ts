@@ -25,7 +25,7 @@ export interface SnapshotName {
 
 /**
  * The one place where sequence numbers and names become object keys, and back (docs/SPEC.md, "Keys"):
- * `{prefix}/{seq:010d}.json` is an event object; everything else of ours has a name that begins with `_`.
+ * `{prefix}/{seq:010d}.json` is an event object; everything else of ours has a name that begins with `_` (but for `policyProbe`).
  */
 export class LogKeys {
   /** What all keys of this log begin with: the prefix and a slash; empty for a log at the root of a bucket. */
@@ -34,6 +34,11 @@ export class LogKeys {
   readonly head: string;
   /** What the backend is proved on. */
   readonly probe: string;
+  /**
+   * What a bucket's policy is tried on: no policy tells it from an event key, and to readers it is none. It sorts before all events, so
+   * that no look for the log's end ever meets it.
+   */
+  readonly policyProbe: string;
   /** Sorts behind every event key. */
   readonly #lastEvent: string;
 
@@ -49,6 +54,7 @@ export class LogKeys {
     this.root = trimmed === "" ? "" : `${trimmed}/`;
     this.head = headKey ?? `${this.root}_head.json`;
     this.probe = `${this.root}_probe.json`;
+    this.policyProbe = `${this.root}0-probe-01.json`;
     this.#lastEvent = this.event(MAX_SEQ);
     if (this.seqOf(this.head) !== null)
       throw new ConfigError(`the head key ${this.head} is the key of an event`, {

@@ -1,4 +1,5 @@
 import type { Anchor, Head } from "../core/event.js";
+import type { LinkNotes } from "../core/link-notes.js";
 import type { RecordFields } from "../core/record-scan.js";
 import type { RecordView } from "../core/record-view.js";
 
@@ -24,6 +25,8 @@ export interface WalkRange {
   readonly threads?: number | undefined;
   /** With threads: seqs whose hashes are wanted, whatever `wanted` says. */
   readonly marks?: readonly number[] | undefined;
+  /** With threads, which call no `wanted`: their steps have notes of their records. */
+  readonly links?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -37,4 +40,6 @@ export interface WalkStep {
   readonly count: number;
   /** With threads, which hand out no records: the marks that they came by. */
   readonly seen?: readonly Head[];
+  /** With threads, when asked for: notes of its records. */
+  readonly links?: LinkNotes | undefined;
 }

@@ -1,9 +1,11 @@
 import type { Anchor, AnyEvents, EventMap, Head, NewEvent, RecordedEvent, StoredRecord } from "../core/event.js";
 import type { VerificationError } from "../core/errors.js";
+import type { BrokenPointer } from "../core/pointer.js";
 import type { CompactionReport, CompactOptions, PruneOptions, PruneReport } from "../log/upkeep.js";
 import type { ObjectStore } from "../objects/port.js";
 import type { SubscribeOptions, Subscription } from "./subscription/port.js";
 
+export type { BrokenPointer, PointerFault } from "../core/pointer.js";
 export type { CompactionReport, CompactOptions, PruneOptions, PruneReport, UpkeepProgress } from "../log/upkeep.js";
 
 /**
@@ -227,6 +229,13 @@ export interface VerifyOptions extends RangeOptions {
    * segments only where those were pruned.
    */
   readonly segments?: boolean | undefined;
+  /**
+   * Check, beside the chain, the links of events to those that caused them (`trigger_event_seq`, `trigger_event_hash` and, where given,
+   * `trigger_event_type` in a payload; docs/operations/decisions.md): each must name a record before its own that has that hash and type.
+   * What was found is in `pointers` of the report; `valid` is about the chain alone. Memory is bounded (36 MB); links that reach back
+   * further than a million records, or before the range, cost a look-up each. Default false.
+   */
+  readonly pointers?: boolean | undefined;
   readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
 }
 
@@ -254,4 +263,18 @@ interface Verified {
   /** The last good record. */
   readonly head: Head;
   readonly anchor: Anchor;
+  /** With `pointers: true`: what became of the links of those records. */
+  readonly pointers?: PointerReport | undefined;
+}
+
+/** Links that were checked. */
+export interface PointerReport {
+  /** Events that have a link, whether it holds or not. */
+  readonly checked: number;
+  /** Of these, links before an anchor that the caller gave, to records that the log does not have any more. */
+  readonly unverified: number;
+  /** Links that do not hold. */
+  readonly brokenCount: number;
+  /** The first hundred of them, in order. */
+  readonly broken: readonly BrokenPointer[];
 }

@@ -5,6 +5,7 @@ import { isHash } from "../core/hash.js";
 import { quote } from "../core/json/strings.js";
 import type { RecordFields } from "../core/record-scan.js";
 import type { RecordView } from "../core/record-view.js";
+import { noting, PointerCheck } from "./pointers.js";
 import type { RangeOptions, ReadOptions, VerifyOptions, VerifyReport } from "./port.js";
 import { readIndexed } from "./read-indexed.js";
 import type { RecordSource } from "./record-source.js";
@@ -88,13 +89,16 @@ export async function verifyLog(
   let end: Head = options.anchor ?? NOTHING;
   let anchor: Anchor = { ...end, source: options.anchor ? "caller" : "record" };
   let events = 0;
+  const links = options.pointers === true ? pointerCheck(source, options) : null;
+  const seenBy = (record: RecordFields): boolean => stored.awaits(record.seq) || expected.awaits(record.seq);
   try {
-    for await (const { records, seen = [], head, count } of source.walk({
+    for await (const { records, seen = [], links: noted, head, count } of source.walk({
       ...range,
       toSeq: MAX_SEQ,
       signal,
       onAnchor: (found) => (anchor = end = found),
-      wanted: ({ seq }) => stored.awaits(seq) || expected.awaits(seq),
+      wanted: noting(links, seenBy),
+      links: links !== null,
       objectsFirst: options.segments !== true,
       threads: options.workers,
       marks: [...stored.marks, ...expected.marks],
@@ -106,6 +110,7 @@ export async function verifyLog(
       }
       end = head;
       events += count;
+      if (links) await links.take(noted);
       options.onProgress?.({ events, seq: end.seq });
     }
     if (events === 0 && range.fromSeq > 0) {
@@ -120,9 +125,22 @@ export async function verifyLog(
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
     const fault = cutNotTorn(error, end, options.expectedHead) ?? error;
-    return { valid: false, events, head: { seq: end.seq, hash: end.hash }, anchor, error: fault };
+    const pointers = links && (await links.conclude());
+    return {
+      valid: false,
+      events,
+      head: { seq: end.seq, hash: end.hash },
+      anchor,
+      error: fault,
+      ...(pointers && { pointers }),
+    };
   }
-  return { valid: true, events, head: { seq: end.seq, hash: end.hash }, anchor };
+  const pointers = links && (await links.conclude());
+  return { valid: true, events, head: { seq: end.seq, hash: end.hash }, anchor, ...(pointers && { pointers }) };
+}
+
+function pointerCheck(source: RecordSource, { anchor, signal }: VerifyOptions): PointerCheck {
+  return new PointerCheck({ recordOf: (seq) => source.recordOf(seq, signal), beginsBehind: anchor?.seq ?? -1 });
 }
 
 /** A walk that met no record: does the log, which ends at `end`, reach record `start`, behind which it was to begin? */

@@ -1,6 +1,7 @@
 import type { Head } from "../core/event.js";
 import type { LookOptions } from "../log/object-watch.js";
 import type { LogIndex } from "../log/index/coverage.js";
+import type { RecordView } from "../core/record-view.js";
 import type { WalkRange, WalkStep } from "../log/reader.js";
 
 /** What reading and verifying need of a store, whatever it keeps its records in. */
@@ -13,6 +14,8 @@ export interface RecordSource {
   readonly index?: LogIndex | undefined;
   /** event_hash of one record, checked against its own content; null when the log has no such record. */
   hashOf(seq: number, signal?: AbortSignal): Promise<string | null>;
+  /** One record, checked against its own content; null when the log has no such record. @throws VerificationError */
+  recordOf(seq: number, signal?: AbortSignal): Promise<RecordView | null>;
   /** Watches the log's end, for one subscriber. */
   watch(): TailWatch;
 }

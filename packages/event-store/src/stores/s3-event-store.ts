@@ -1,5 +1,6 @@
 import { ConfigError } from "../core/errors.js";
 import type { AnyEvents, EventMap, HashVersion, Head } from "../core/event.js";
+import type { RecordView } from "../core/record-view.js";
 import { Appender } from "../log/appender.js";
 import { HeadKeeper } from "../log/head-keeper.js";
 import { LogIndex } from "../log/index/coverage.js";
@@ -127,7 +128,11 @@ class ObjectSource implements RecordSource {
   }
 
   async hashOf(seq: number, signal?: AbortSignal): Promise<string | null> {
-    return (await recordAt(this.#log, seq, signal))?.eventHash ?? null;
+    return (await this.recordOf(seq, signal))?.eventHash ?? null;
+  }
+
+  recordOf(seq: number, signal?: AbortSignal): Promise<RecordView | null> {
+    return recordAt(this.#log, seq, signal);
   }
 
   watch(): ObjectWatch {

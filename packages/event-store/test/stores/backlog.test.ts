@@ -242,7 +242,7 @@ function unused(): never {
 
 function open(): { readonly store: EventLog<Record<string, { n: number }>>; readonly writer: HeldWriter } {
   const writer = new HeldWriter();
-  const source: RecordSource = { storedHead: unused, walk: unused, hashOf: unused, watch: unused };
+  const source: RecordSource = { storedHead: unused, walk: unused, hashOf: unused, recordOf: unused, watch: unused };
   const store = new EventLog<Record<string, { n: number }>>({
     location: "test:",
     derived: { objects: memoryObjects(), root: "" },

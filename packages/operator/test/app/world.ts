@@ -200,7 +200,7 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
   throw new Error(`did not come true: ${what}`);
 }
 
-export function agentsPath({ namespace }: World, name?: string): string {
+function agentsPath({ namespace }: World, name?: string): string {
   return `/apis/universe.ai/v1alpha1/namespaces/${namespace}/agents${name === undefined ? "" : `/${name}`}`;
 }
 

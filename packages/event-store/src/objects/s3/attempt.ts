@@ -2,7 +2,20 @@ import { BackendError, type ErrorFacts, type FailureCode } from "../../core/erro
 
 /** One request, as errors speak of it. */
 export interface Attempt {
-  readonly operation: "PUT" | "GET" | "HEAD" | "LIST" | "DELETE" | "RESTORE" | "GET_LIFECYCLE" | "PUT_LIFECYCLE";
+  readonly operation:
+    | "PUT"
+    | "GET"
+    | "HEAD"
+    | "LIST"
+    | "DELETE"
+    | "RESTORE"
+    | "GET_LIFECYCLE"
+    | "PUT_LIFECYCLE"
+    | "GET_POLICY"
+    | "GET_VERSIONING"
+    | "GET_OBJECT_LOCK"
+    | "GET_PUBLIC_ACCESS_BLOCK"
+    | "GET_ENCRYPTION";
   readonly bucket: string;
   readonly key?: string;
   readonly endpoint: string;

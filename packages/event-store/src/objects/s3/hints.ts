@@ -36,6 +36,11 @@ const PERMISSIONS: Readonly<Record<Attempt["operation"], string>> = {
   RESTORE: "s3:RestoreObject",
   GET_LIFECYCLE: "s3:GetLifecycleConfiguration",
   PUT_LIFECYCLE: "s3:PutLifecycleConfiguration",
+  GET_POLICY: "s3:GetBucketPolicy",
+  GET_VERSIONING: "s3:GetBucketVersioning",
+  GET_OBJECT_LOCK: "s3:GetBucketObjectLockConfiguration",
+  GET_PUBLIC_ACCESS_BLOCK: "s3:GetBucketPublicAccessBlock",
+  GET_ENCRYPTION: "s3:GetEncryptionConfiguration",
 };
 
 export function accessHint({ operation, bucket, key }: Attempt): string {

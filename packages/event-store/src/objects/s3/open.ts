@@ -1,7 +1,9 @@
 import { ConfigError } from "../../core/errors.js";
 import type { ObjectArchive } from "../archive.js";
 import type { BucketLifecycle } from "../lifecycle.js";
+import type { BucketSecurity } from "../security.js";
 import { S3Lifecycle } from "./bucket-lifecycle.js";
+import { S3Security } from "./bucket-security.js";
 import { CredentialCache, credentialProvider, type CredentialOptions } from "./credentials.js";
 import { locateBucket, type BucketAddress, type BucketLocation } from "./endpoint.js";
 import { HttpConnections, type HttpOptions } from "./http.js";
@@ -34,6 +36,9 @@ export function openS3Objects(options: S3ConnectionOptions): S3Objects {
 export interface S3Upkeep {
   readonly lifecycle: BucketLifecycle;
   readonly archive: ObjectArchive;
+  readonly security: BucketSecurity;
+  /** `scheme://host[:port]` that requests go to. */
+  readonly origin: string;
   /** AWS itself: its storage classes and their rules. */
   readonly aws: boolean;
   close(): Promise<void>;
@@ -46,6 +51,8 @@ export function openS3Upkeep(options: S3ConnectionOptions): S3Upkeep {
   return {
     lifecycle: new S3Lifecycle(location, client),
     archive: new S3Archive(location, client),
+    security: new S3Security(location, client),
+    origin: location.origin,
     aws: location.aws,
     close: () => client.close(),
   };

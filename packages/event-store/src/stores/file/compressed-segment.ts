@@ -3,6 +3,7 @@ import { checkAlone } from "../../core/chain.js";
 import { VerificationError } from "../../core/errors.js";
 import { MAX_SEQ, type Head } from "../../core/event.js";
 import { linesOf } from "../../core/lines.js";
+import type { RecordView } from "../../core/record-view.js";
 import type { SeqRange } from "../../log/keys.js";
 import { firstLine, lastLines } from "../../log/segments/segment-ends.js";
 import { SegmentFile, SegmentUnusable, type SegmentBytes } from "../../log/segments/segment-file.js";
@@ -51,13 +52,13 @@ export class CompressedSegment {
     yield* new SegmentFile(this.#bytes, run).blocks({ fromSeq, toSeq, exact: true });
   }
 
-  /** event_hash of a record, checked against its own content; null when it does not stand where it should. @throws VerificationError */
-  async hashOf(seq: number): Promise<string | null> {
+  /** A record, checked against its own content; null when it does not stand where it should. @throws VerificationError */
+  async recordOf(seq: number): Promise<RecordView | null> {
     try {
       for await (const block of this.from(seq, seq)) {
         for (const line of linesOf(block)) {
           const found = seqOf(line);
-          if (found === seq) return checkAlone(line, seq, { facts: { file: this.#bytes.name } }).eventHash;
+          if (found === seq) return checkAlone(line, seq, { facts: { file: this.#bytes.name } });
           if (found !== null && found > seq) return null;
         }
       }

@@ -2,6 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 import { checkAlone, tornTail } from "../../core/chain.js";
 import { EventStoreError } from "../../core/errors.js";
 import { MAX_SEQ, type Head } from "../../core/event.js";
+import type { RecordView } from "../../core/record-view.js";
 import type { WalkRange, WalkStep } from "../../log/reader.js";
 import { lockFile } from "../../system/file-lock.js";
 import type { RecordSource } from "../record-source.js";
@@ -12,7 +13,7 @@ import { FileWatch } from "./file-watch.js";
 import { firstSeq, offsetNear, seqOf } from "./locate.js";
 import type { LogFiles } from "./log-files.js";
 import { RangeWalk } from "./range-walk.js";
-import type { RunThreads, ThreadedStep } from "./run-threads.js";
+import type { Noted, RunThreads, ThreadedStep } from "./run-threads.js";
 import { segmentHolding } from "./segment-holding.js";
 import { openSegment } from "./segments.js";
 import { readStoredHead } from "./stored-head.js";
@@ -42,16 +43,19 @@ export class FileSource implements RecordSource {
   }
 
   async hashOf(seq: number): Promise<string | null> {
+    return (await this.recordOf(seq))?.eventHash ?? null;
+  }
+
+  async recordOf(seq: number): Promise<RecordView | null> {
     const part = await this.#partHolding(seq);
     if (part === null) return null;
     try {
-      if (part.compressed) return await (await CompressedSegment.of(part.file, part.path)).hashOf(seq);
+      if (part.compressed) return await (await CompressedSegment.of(part.file, part.path)).recordOf(seq);
       const end = await this.#readableEnd(part);
       for await (const lines of readLines(part.file, await offsetNear(part.file, seq, end), end)) {
         for (const { line, terminated } of lines) {
           const found = seqOf(line);
-          if (found === seq)
-            return checkAlone(line, seq, { unterminated: !terminated, facts: { file: part.path } }).eventHash;
+          if (found === seq) return checkAlone(line, seq, { unterminated: !terminated, facts: { file: part.path } });
           if (found !== null && found > seq) return null;
         }
       }
@@ -149,7 +153,7 @@ export class FileSource implements RecordSource {
     let position = walk.started ? 0 : await offsetNear(part.file, range.fromSeq - 1, end);
     if (walk.started && range.toSeq === MAX_SEQ) {
       const { path } = part;
-      for await (const step of threads.walk({ path, start: position, end }, walk.head, range.marks ?? [])) {
+      for await (const step of threads.walk({ path, start: position, end }, walk.head, range)) {
         walk.skipTo(step.head);
         position = step.end;
         yield step;
@@ -264,11 +268,11 @@ class LazyThreads {
   async *walk(
     file: { readonly path: string; readonly start: number; readonly end: number },
     head: Head,
-    marks: readonly number[],
+    noted: Noted,
   ): AsyncGenerator<ThreadedStep> {
     if (this.#count < 2 || file.end - file.start < this.#start.worthBytes) return;
     this.#threads ??= await this.#start.start(this.#count);
-    yield* this.#threads.walk(file, head, marks);
+    yield* this.#threads.walk(file, head, noted);
   }
 
   async close(): Promise<void> {

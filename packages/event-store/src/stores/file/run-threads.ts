@@ -1,5 +1,5 @@
 import type { Head } from "../../core/event.js";
-import type { WalkStep } from "../../log/reader.js";
+import type { WalkRange, WalkStep } from "../../log/reader.js";
 import { idlest, startThread, type Answering } from "../../system/thread.js";
 import { answerRun, type Run, type RunReport } from "./run.js";
 
@@ -8,6 +8,9 @@ const RUN_BYTES = 4 * 1024 * 1024;
 
 /** Runs that are sent to each thread before it has answered for those before them. */
 const AHEAD = 4;
+
+/** What is wanted of the records beside their verdict. */
+export type Noted = Pick<WalkRange, "marks" | "links">;
 
 /** A step of a walk, and how far into the file it goes. */
 export interface ThreadedStep extends WalkStep {
@@ -34,11 +37,18 @@ export class RunThreads {
   async *walk(
     file: { readonly path: string; readonly start: number; readonly end: number },
     head: Head,
-    marks: readonly number[],
+    { marks = [], links = false }: Noted,
   ): AsyncGenerator<ThreadedStep> {
     const runs: Run[] = [];
     for (let start = file.start; start < file.end; start += this.#runBytes)
-      runs.push({ path: file.path, start, end: Math.min(start + this.#runBytes, file.end), limit: file.end, marks });
+      runs.push({
+        path: file.path,
+        start,
+        end: Math.min(start + this.#runBytes, file.end),
+        limit: file.end,
+        marks,
+        links,
+      });
     const ahead: Promise<RunReport | null>[] = [];
     let sent = 0;
     for (let at = 0; at < runs.length; at++) {
@@ -46,10 +56,10 @@ export class RunThreads {
         ahead.push(idlest(this.#threads)?.ask(runs[sent] as Run) ?? Promise.resolve(null));
       const report = await ahead.shift();
       if (!report) return;
-      const { after, count, end, whole, seen } = report;
+      const { after, count, end, whole, seen, links } = report;
       if (after !== null && (after.seq !== head.seq || after.hash !== head.hash)) return;
       head = report.head ?? head;
-      if (count > 0) yield { records: [], count, head, end, seen };
+      if (count > 0) yield { records: [], count, head, end, seen, links };
       if (!whole) return;
     }
   }

@@ -1,7 +1,9 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { ChainWalk } from "../../core/chain.js";
 import type { Head } from "../../core/event.js";
+import { LinkNotebook, type LinkNotes } from "../../core/link-notes.js";
 import { linesOf } from "../../core/lines.js";
+import type { RecordFields } from "../../core/record-scan.js";
 import { placeBefore } from "../../core/record-view.js";
 import { readAt, readBlocks } from "./file-bytes.js";
 
@@ -16,6 +18,8 @@ export interface Run {
   readonly limit: number;
   /** Seqs whose hashes somebody wants to know. */
   readonly marks: readonly number[];
+  /** Take notes of all records. */
+  readonly links?: boolean | undefined;
 }
 
 /** How far a run is good, if the record before it is what its first record says. */
@@ -32,6 +36,7 @@ export interface RunReport {
   /** All of it is good. */
   readonly whole: boolean;
   readonly seen: readonly Head[];
+  readonly links?: LinkNotes | undefined;
 }
 
 /** Opens the file and verifies a run of it. Null when it cannot be read: whoever walks the log in order will meet that too, and say so. */
@@ -57,8 +62,10 @@ export async function verifyRun(file: FileHandle, run: Run): Promise<RunReport> 
   let after: Head | null = null;
   let count = 0;
   let passed = start;
+  const notebook = run.links === true ? new LinkNotebook() : null;
   const report = (whole: boolean): RunReport => {
-    return { start, after, head: chain?.head ?? null, count, end: passed, whole, seen };
+    const links = notebook?.take() ?? undefined;
+    return { start, after, head: chain?.head ?? null, count, end: passed, whole, seen, ...(links && { links }) };
   };
   for await (const { bytes, start: blockStart } of readBlocks(file, start, end)) {
     if (chain === null) {
@@ -66,7 +73,10 @@ export async function verifyRun(file: FileHandle, run: Run): Promise<RunReport> 
       if (after === null) return report(false);
       chain = new ChainWalk(after);
     }
-    const wanted = ({ seq }: { readonly seq: number }): boolean => run.marks.includes(seq);
+    const wanted = (record: RecordFields): boolean => {
+      notebook?.add(record);
+      return run.marks.includes(record.seq);
+    };
     const walked = chain.acceptLines(bytes, { wanted });
     count += walked.count;
     passed = blockStart + walked.end;

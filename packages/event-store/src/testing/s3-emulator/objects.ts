@@ -9,6 +9,10 @@ export interface Quirks {
   readonly ignoreIfMatch?: boolean | undefined;
   /** `If-Match` is compared literally with the ETag without its quotes, and misses with 412, as on Ceph's gateway. */
   readonly bareEtags?: boolean | undefined;
+  /** Bucket policies know no `s3:if-none-match`, as on Ceph's gateway: no request ever has it. */
+  readonly ignorePolicyConditions?: boolean | undefined;
+  /** Policies are told that requests came over TLS, as behind a proxy that speaks it. */
+  readonly behindTls?: boolean | undefined;
 }
 
 const META = "x-amz-meta-";

@@ -6,6 +6,7 @@ import { FaultTable, type Fault } from "./faults.js";
 import { checkLength, readRequest } from "./incoming.js";
 import type { Quirks } from "./objects.js";
 import { operationOf, S3Service } from "./service.js";
+import type { BucketSettings } from "./settings.js";
 import { verifySignature, type Credentials } from "./signature.js";
 
 export interface S3EmulatorOptions extends Quirks {
@@ -98,6 +99,11 @@ export class S3Emulator {
   /** The lifecycle rules of a bucket, to look at and to change: a document as S3 has it, or null. */
   lifecycle(bucket: string): { xml: string | null } {
     return this.#service.lifecycle(this.objects(bucket));
+  }
+
+  /** The policy of a bucket and its other settings, to look at and to change: documents as S3 has them. The policy is enforced. */
+  settings(bucket: string): BucketSettings {
+    return this.#service.settings(this.objects(bucket));
   }
 
   /** Processes the requests whose fault was to be applied late, in the order of their arrival; returns how many. */

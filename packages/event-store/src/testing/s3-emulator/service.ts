@@ -3,6 +3,7 @@ import { answer, refusal, xmlAnswer, type Answer, type S3Request } from "./answe
 import { restoreObject } from "./archive.js";
 import { LifecycleRules } from "./lifecycle.js";
 import { listObjects } from "./listing.js";
+import { BucketSettings, isSetting, settingOf } from "./settings.js";
 import { deleteObject, getObject, putObject, type Quirks } from "./objects.js";
 import { verifiedPayload } from "./payload.js";
 import { element, xmlDocument } from "./xml.js";
@@ -13,8 +14,10 @@ export function operationOf({ method, key, bucket, query }: S3Request): string {
   if (key !== "" && method === "POST") return query.has("restore") ? "RESTORE" : "OTHER";
   if (key === "" && query.has("lifecycle"))
     return ["GET", "PUT", "DELETE"].includes(method) ? `${method}_LIFECYCLE` : "OTHER";
+  const setting = key === "" ? settingOf(query) : undefined;
+  if (setting !== undefined) return ["GET", "PUT", "DELETE"].includes(method) ? `${method}_${setting}` : "OTHER";
   if (key !== "") return ["PUT", "GET", "HEAD", "DELETE"].includes(method) ? method : "OTHER";
-  if (method === "GET") return query.has("location") ? "LOCATION" : query.has("versioning") ? "VERSIONING" : "LIST";
+  if (method === "GET") return query.has("location") ? "LOCATION" : "LIST";
   return method === "HEAD" || method === "PUT" ? `${method}_BUCKET` : "OTHER";
 }
 
@@ -35,6 +38,7 @@ const FOREIGN_PARAMETERS = [
 export class S3Service {
   readonly buckets: Map<string, ObjectMap> = new Map();
   readonly #lifecycles = new WeakMap<ObjectMap, LifecycleRules>();
+  readonly #settings = new WeakMap<ObjectMap, BucketSettings>();
   readonly #quirks: Quirks;
   readonly #now: () => number;
   readonly #region: string | undefined;
@@ -64,6 +68,8 @@ export class S3Service {
     if (bucket === undefined) {
       return refusal(404, "NoSuchBucket", "The specified bucket does not exist", { BucketName: request.bucket });
     }
+    const denied = this.settings(bucket).refuse(request, operation, this.#quirks);
+    if (denied !== null) return denied;
     switch (operation) {
       case "PUT":
         return putObject(bucket, request, payload, this.#quirks, this.#now());
@@ -84,11 +90,16 @@ export class S3Service {
         return listObjects(bucket, request);
       case "LOCATION":
         return xmlAnswer(200, xmlDocument("LocationConstraint", { xml: this.#region ?? "" }));
-      case "VERSIONING":
-        return xmlAnswer(200, xmlDocument("VersioningConfiguration"));
       default:
+        if (isSetting(operation)) return this.settings(bucket).answer(operation, payload);
         return answer(200, { "x-amz-bucket-region": this.#region ?? "us-east-1" });
     }
+  }
+
+  settings(bucket: ObjectMap): BucketSettings {
+    const settings = this.#settings.get(bucket) ?? new BucketSettings();
+    this.#settings.set(bucket, settings);
+    return settings;
   }
 
   lifecycle(bucket: ObjectMap): LifecycleRules {

@@ -39,6 +39,7 @@ export class IndexReader {
     const log = { objects: this.#counting(objects), keys, useHead };
     const hashOf = async (seq: number, signal?: AbortSignal): Promise<string | null> =>
       (await recordAt(log, seq, signal))?.eventHash ?? null;
+    const recordOf = (seq: number, signal?: AbortSignal) => recordAt(log, seq, signal);
     const onWarning = (warning: StoreWarning): void => void this.warnings.push(warning);
     this.index = new LogIndex(log, { hashOf, onWarning, layout });
     this.#head = () => findTail(log);
@@ -46,6 +47,7 @@ export class IndexReader {
       storedHead: (signal) => readHead(log, signal),
       walk: (range) => walkObjects(log, range),
       hashOf,
+      recordOf,
       watch: () => {
         throw new Error("not part of this");
       },

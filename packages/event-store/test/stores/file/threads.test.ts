@@ -195,7 +195,7 @@ describe("real threads", () => {
     const walk = async (): Promise<number[]> => {
       const seqs: number[] = [];
       const file = { path: log.path, start: 0, end: base.length };
-      for await (const { head } of threads.walk(file, genesis, [])) seqs.push(head.seq);
+      for await (const { head } of threads.walk(file, genesis, {})) seqs.push(head.seq);
       return seqs;
     };
     try {

@@ -6,7 +6,7 @@ import { inClusterConfig, SERVICE_ACCOUNT_FOLDER } from "./in-cluster.js";
 import { kubeconfigFile } from "./kubeconfig-file.js";
 import type { KubeConfig, KubeConfigOptions } from "./server-config.js";
 
-export type { KubeConfig, KubeConfigOptions, ServerTrust } from "./server-config.js";
+export type { KubeConfig, KubeConfigOptions } from "./server-config.js";
 
 /**
  * Finds the configuration: `KUBECONFIG` (the first of its files that exists) when set, else that of the pod this runs in,

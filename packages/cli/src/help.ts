@@ -17,6 +17,7 @@ Environment:
   RYNXS_S3_USE_HEAD                keep a head object for fast opening: true (default) or false
   RYNXS_S3_HEAD_KEY                its key; default PREFIX/_head.json
   RYNXS_S3_BATCH                   appends that wait share an object: true or false (default)
+  RYNXS_S3_CHECKSUMS               send a checksum with each put, as Object Lock wants it: true or false (default)
   RYNXS_S3_SKIP_BUCKET_CHECK       do not look whether the bucket is there: true or false (default)
   RYNXS_HASH_VERSION               of new events: v1 (default) or v2
 

@@ -30,7 +30,7 @@ function onAws({ bucket, prefix }: AdvisedLog): Advice[] {
     },
     {
       topic: "object lock",
-      text: `for a log that nobody may shorten: a bucket of its own with Object Lock, default retention in COMPLIANCE mode. AWS then takes only puts with a checksum, which the built-in client does not send: open the store with an S3Client of the AWS SDK. Retention also keeps each version of ${root}_head.json, and what compact replaces`,
+      text: `for a log that nobody may shorten: a bucket of its own with Object Lock, default retention in COMPLIANCE mode. AWS then takes only puts with a checksum: set RYNXS_S3_CHECKSUMS=true. Retention also keeps each version of ${root}_head.json, and what compact replaces`,
     },
     {
       topic: "public access",

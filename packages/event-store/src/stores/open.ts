@@ -38,6 +38,7 @@ export type StoreConfig =
       readonly headKey: string | undefined;
       readonly skipBucketCheck: boolean;
       readonly batch: boolean;
+      readonly checksums: boolean;
       readonly hashVersion: HashVersion;
     };
 
@@ -83,6 +84,7 @@ export function storeConfig(env: Environment, overrides: StoreOverrides = {}): S
     headKey: isSame(place, variables) ? set(env["RYNXS_S3_HEAD_KEY"]) : undefined,
     skipBucketCheck: bool("RYNXS_S3_SKIP_BUCKET_CHECK", env["RYNXS_S3_SKIP_BUCKET_CHECK"], false),
     batch: bool("RYNXS_S3_BATCH", env["RYNXS_S3_BATCH"], false),
+    checksums: bool("RYNXS_S3_CHECKSUMS", env["RYNXS_S3_CHECKSUMS"], false),
     hashVersion,
   };
 }

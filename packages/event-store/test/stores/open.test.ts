@@ -30,6 +30,7 @@ describe("the environment", () => {
       headKey: undefined,
       skipBucketCheck: false,
       batch: false,
+      checksums: false,
       hashVersion: 1,
     });
   });
@@ -52,6 +53,7 @@ describe("the environment", () => {
       "RYNXS_S3_HEAD_KEY",
       "RYNXS_S3_SKIP_BUCKET_CHECK",
       "RYNXS_S3_BATCH",
+      "RYNXS_S3_CHECKSUMS",
     ];
     expect(storeConfig({ EVENT_STORE_TYPE: "s3", ...Object.fromEntries(s3.map((name) => [name, ""])) })).toEqual(
       storeConfig({ EVENT_STORE_TYPE: "s3" }),
@@ -77,6 +79,7 @@ describe("the environment", () => {
       RYNXS_S3_HEAD_KEY: "heads/p.json",
       RYNXS_S3_SKIP_BUCKET_CHECK: "1",
       RYNXS_S3_BATCH: "on",
+      RYNXS_S3_CHECKSUMS: "1",
       RYNXS_HASH_VERSION: "v1",
     };
     expect(storeConfig(env)).toEqual({
@@ -89,6 +92,7 @@ describe("the environment", () => {
       headKey: "heads/p.json",
       skipBucketCheck: true,
       batch: true,
+      checksums: true,
       hashVersion: 1,
     });
     expect(storeConfig(env, { store: "s3://other/x/y/", endpoint: "http://h:1", region: "r" })).toMatchObject({

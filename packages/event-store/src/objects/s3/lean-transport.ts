@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import type { GetOptions, ListPage, PutFence, PutOptions } from "../port.js";
 import type { Attempt } from "./attempt.js";
@@ -22,10 +23,13 @@ const METADATA = "x-amz-meta-";
 export class LeanTransport implements S3Transport {
   readonly #location: BucketLocation;
   readonly #client: SignedClient;
+  readonly #checksums: boolean;
 
-  constructor(location: BucketLocation, client: SignedClient) {
+  /** `checksums`: send `x-amz-checksum-sha256` with each put. */
+  constructor(location: BucketLocation, client: SignedClient, checksums = false) {
     this.#location = location;
     this.#client = client;
+    this.#checksums = checksums;
   }
 
   get clockSkewMs(): number | undefined {
@@ -42,6 +46,7 @@ export class LeanTransport implements S3Transport {
       [condition.header, condition.header === "if-match" ? condition.etag : "*"],
     ];
     for (const [name, value] of Object.entries(options.metadata ?? {})) headers.push([METADATA + name, value]);
+    if (this.#checksums) headers.push(["x-amz-checksum-sha256", hash("sha256", body, "base64")]);
 
     const attempt: Attempt = { ...this.attempt("PUT", key), condition: condition.header };
     const reply = await this.#client.send(

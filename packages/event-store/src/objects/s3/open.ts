@@ -18,6 +18,11 @@ import { UpkeepClient } from "./upkeep.js";
 export interface S3ConnectionOptions extends BucketAddress, CredentialOptions, HttpOptions, RetryOptions {
   /** Default `rynxs-event-store`. */
   readonly userAgent?: string | undefined;
+  /**
+   * Send a checksum (`x-amz-checksum-sha256`) with each put: AWS demands one in buckets with Object Lock and a default retention. The body's
+   * SHA-256 is part of each request's signature anyway. Default false.
+   */
+  readonly checksums?: boolean | undefined;
   /** Unix milliseconds. Default: `Date.now`. */
   readonly clock?: (() => number) | undefined;
 }
@@ -29,7 +34,7 @@ export interface S3ConnectionOptions extends BucketAddress, CredentialOptions, H
 export function openS3Objects(options: S3ConnectionOptions): S3Objects {
   const { location, client } = connect(options);
   const identity = location.aws ? `s3://${location.bucket}` : location.origin + location.basePath;
-  return new S3Objects(new LeanTransport(location, client), identity, options, location.note);
+  return new S3Objects(new LeanTransport(location, client, options.checksums), identity, options, location.note);
 }
 
 /** What there is to a bucket beside reading and writing objects. */

@@ -203,7 +203,9 @@ function objectLock(options: HardeningOptions): Promise<Said> {
     if (enabled && mode !== null) {
       const [days, years] = [valueOf(document, "Days"), valueOf(document, "Years")];
       const period = days === null ? `${years ?? "?"} years` : `${days} days`;
-      return ok(`every new object is kept for ${period} (${mode}), the head's old versions and segments too`);
+      return ok(
+        `every new object is kept for ${period} (${mode}), the head's old versions and segments too; writers need RYNXS_S3_CHECKSUMS=true`,
+      );
     }
     if (enabled) return ok("enabled, without a default retention: objects are kept only as long as each says");
     if (!options.aws) return ok("off: it needs versioning, in which not every server honours conditional puts");

@@ -327,7 +327,7 @@ describe.runIf(endpoint !== "")("real server", () => {
   it("under the policy that is printed for such servers, appends, and denies deleting events", async () => {
     const { bucket } = logPolicies({ bucket: server.bucket, prefix: "log", server: "other" });
     expect(await setting(server, "PUT", "policy", JSON.stringify(bucket))).toBe(204);
-    const store = await S3EventStore.open({ ...server, prefix: "log" });
+    const store = await S3EventStore.open({ ...server, prefix: "log", checksums: true });
     for (let n = 0; n < 3; n++) await store.append({ type: "T", aggregateId: "a" });
     await store.close();
     const objects = openS3Objects(server);
@@ -352,5 +352,24 @@ describe.runIf(endpoint !== "")("real server", () => {
     expect(found?.status).toBe(appended);
     await store.close();
     await setting(server, "DELETE", "policy");
+  });
+});
+
+describe("checksums", () => {
+  it("go with each put of a log, and are right", async () => {
+    const { emulator, server } = await emulated();
+    const store = await S3EventStore.open({ ...server, prefix: "log", checksums: true });
+    await store.append({ type: "T", aggregateId: "ü" });
+    await store.append({ type: "T", aggregateId: "a" });
+    await store.close();
+    const puts = emulator.requests.filter(({ method }) => method === "PUT");
+    expect(puts.map(({ key }) => key)).toEqual(expect.arrayContaining(["log/0000000001.json", "log/_head.json"]));
+    for (const { headers } of puts) expect(headers["x-amz-checksum-sha256"]).toMatch(/^[A-Za-z0-9+/]{43}=$/);
+    for (const { status } of puts) expect([200, 412]).toContain(status);
+    emulator.requests.length = 0;
+    const plain = await S3EventStore.open({ ...server, prefix: "log" });
+    await plain.append({ type: "T", aggregateId: "a" });
+    await plain.close();
+    for (const { headers } of emulator.requests) expect(headers).not.toHaveProperty("x-amz-checksum-sha256");
   });
 });

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { connect } from "node:http2";
+import { connect, type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { Agent, request } from "undici";
@@ -96,17 +96,24 @@ function undiciTransport({ server, ca, cert, key, insecure }: ApiClientOptions):
 
 /** Not undici's HTTP/2, which cannot send a DELETE with a body (7.30). */
 function http2Transport({ server, ca, cert, key, insecure }: ApiClientOptions): Transport {
-  const session = connect(server, { ca, cert, key, rejectUnauthorized: insecure !== true });
-  session.on("error", () => undefined);
+  let session: ClientHttp2Session | undefined;
+  const connected = (): ClientHttp2Session => {
+    if (session !== undefined && !session.destroyed && !session.closed) return session;
+    session = connect(server, { ca, cert, key, rejectUnauthorized: insecure !== true });
+    session.on("error", () => undefined);
+    return session;
+  };
   return {
-    close: async () => session.destroy(),
+    close: async () => session?.destroy(),
     send: ({ method, path, headers, text, signal }) =>
       new Promise((resolve, reject) => {
-        const stream = session.request(
+        const stream = connected().request(
           { ":method": method, ":path": path, ...headers },
           { endStream: text === undefined, ...(signal && { signal }) },
         );
         stream.on("error", reject);
+        // Node says nothing else of a connection that is gone.
+        stream.on("close", () => reject(new Error("closed without an answer")));
         stream.on("response", (received) =>
           resolve({ status: received[":status"] ?? 0, headers: strings(received), body: stream }),
         );
@@ -115,9 +122,16 @@ function http2Transport({ server, ca, cert, key, insecure }: ApiClientOptions): 
   };
 }
 
+/** A stream of HTTP/2 that its server did not end seems to have ended well. */
+function checkEnd(body: Readable): void {
+  const { aborted, rstCode } = body as Partial<ClientHttp2Stream>;
+  if (aborted === true || (rstCode ?? 0) !== 0) throw new Error("the answer broke off");
+}
+
 async function textOf(body: Readable): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of body) chunks.push(chunk as Buffer);
+  checkEnd(body);
   return Buffer.concat(chunks).toString();
 }
 
@@ -128,7 +142,9 @@ async function* linesOf(body: Readable, signal: AbortSignal): AsyncGenerator {
     if (signal.aborted) return;
     yield JSON.parse(line) as unknown;
   }
-  if (failure instanceof Error && !signal.aborted) throw failure;
+  if (signal.aborted) return;
+  if (failure instanceof Error) throw failure;
+  checkEnd(body);
 }
 
 interface Named {

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { connect, type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { Agent, request } from "undici";
@@ -24,51 +25,114 @@ export interface TestApiClient extends ApiClient {
 
 /** The plainest client there can be: one request, one answer. */
 export function apiClient(options: ApiClientOptions): TestApiClient {
-  const { ca, cert, key, insecure } = options;
-  const dispatcher = new Agent({
-    allowH2: options.http2 === true,
-    connect: { ca, cert, key, rejectUnauthorized: insecure !== true },
-    bodyTimeout: 0,
-    pipelining: options.http2 === true ? 100 : 1,
-  });
-
-  const common = (path: string, query: Readonly<Record<string, string>>, accept: string | undefined) => {
-    const text = new URLSearchParams(query).toString();
-    return {
-      url: `${options.server.replace(/\/$/, "")}${path}${text === "" ? "" : `?${text}`}`,
+  const transport = options.http2 === true ? http2Transport(options) : undiciTransport(options);
+  const send: Transport["send"] = ({ path, headers, ...rest }) =>
+    transport.send({
+      ...rest,
+      path,
       headers: {
-        accept: accept ?? "application/json",
         "user-agent": options.userAgent ?? "rynxs-test",
         ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+        ...headers,
       },
-    };
+    });
+  const address = (path: string, query: Readonly<Record<string, string>>): string => {
+    const text = new URLSearchParams(query).toString();
+    return text === "" ? path : `${path}?${text}`;
   };
-
   return {
-    close: () => dispatcher.destroy(),
+    close: () => transport.close(),
     request: async ({ method, path, query = {}, body, contentType, accept }): Promise<ApiAnswer> => {
-      const { url, headers } = common(path, query, accept);
       const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
-      const answer = await request(url, {
-        dispatcher,
-        method,
-        headers: text === undefined ? headers : { ...headers, "content-type": contentType ?? "application/json" },
-        body: text ?? null,
-      });
-      const said = await answer.body.text();
-      const isJson = String(answer.headers["content-type"]).startsWith("application/json");
-      return {
-        status: answer.statusCode,
-        headers: Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, String(value)])),
-        body: isJson ? (JSON.parse(said) as unknown) : said,
-      };
+      const sent = text === undefined ? {} : { "content-type": contentType ?? "application/json" };
+      const headers = { accept: accept ?? "application/json", ...sent };
+      const answer = await send({ method, path: address(path, query), headers, text });
+      const said = await textOf(answer.body);
+      const isJson = answer.headers["content-type"]?.startsWith("application/json") === true;
+      return { ...answer, body: isJson ? (JSON.parse(said) as unknown) : said };
     },
     watch: async ({ path, query, accept, signal }): Promise<ApiWatch> => {
-      const { url, headers } = common(path, { ...query, watch: "true" }, accept);
-      const answer = await request(url, { dispatcher, headers, signal });
-      return { status: answer.statusCode, events: linesOf(answer.body, signal) };
+      const headers = { accept: accept ?? "application/json" };
+      const answer = await send({ method: "GET", path: address(path, { ...query, watch: "true" }), headers, signal });
+      return { status: answer.status, events: linesOf(answer.body, signal) };
     },
   };
+}
+
+interface Sent {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** With the query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text?: string | undefined;
+  readonly signal?: AbortSignal;
+}
+
+interface Received {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Readable;
+}
+
+interface Transport {
+  send(sent: Sent): Promise<Received>;
+  close(): Promise<void>;
+}
+
+const strings = (headers: object): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
+
+function undiciTransport({ server, ca, cert, key, insecure }: ApiClientOptions): Transport {
+  const dispatcher = new Agent({ connect: { ca, cert, key, rejectUnauthorized: insecure !== true }, bodyTimeout: 0 });
+  return {
+    close: () => dispatcher.destroy(),
+    send: async ({ method, path, headers, text, signal }) => {
+      const url = server.replace(/\/$/, "") + path;
+      const answer = await request(url, { dispatcher, method, headers, body: text ?? null, ...(signal && { signal }) });
+      return { status: answer.statusCode, headers: strings(answer.headers), body: answer.body };
+    },
+  };
+}
+
+/** Not undici's HTTP/2, which cannot send a DELETE with a body (7.30). */
+function http2Transport({ server, ca, cert, key, insecure }: ApiClientOptions): Transport {
+  let session: ClientHttp2Session | undefined;
+  const connected = (): ClientHttp2Session => {
+    if (session !== undefined && !session.destroyed && !session.closed) return session;
+    session = connect(server, { ca, cert, key, rejectUnauthorized: insecure !== true });
+    session.on("error", () => undefined);
+    return session;
+  };
+  return {
+    close: async () => session?.destroy(),
+    send: ({ method, path, headers, text, signal }) =>
+      new Promise((resolve, reject) => {
+        const stream = connected().request(
+          { ":method": method, ":path": path, ...headers },
+          { endStream: text === undefined, ...(signal && { signal }) },
+        );
+        stream.on("error", reject);
+        // Node says nothing else of a connection that is gone.
+        stream.on("close", () => reject(new Error("closed without an answer")));
+        stream.on("response", (received) =>
+          resolve({ status: received[":status"] ?? 0, headers: strings(received), body: stream }),
+        );
+        if (text !== undefined) stream.end(text);
+      }),
+  };
+}
+
+/** A stream of HTTP/2 that its server did not end seems to have ended well. */
+function checkEnd(body: Readable): void {
+  const { aborted, rstCode } = body as Partial<ClientHttp2Stream>;
+  if (aborted === true || (rstCode ?? 0) !== 0) throw new Error("the answer broke off");
+}
+
+async function textOf(body: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of body) chunks.push(chunk as Buffer);
+  checkEnd(body);
+  return Buffer.concat(chunks).toString();
 }
 
 async function* linesOf(body: Readable, signal: AbortSignal): AsyncGenerator {
@@ -78,7 +142,9 @@ async function* linesOf(body: Readable, signal: AbortSignal): AsyncGenerator {
     if (signal.aborted) return;
     yield JSON.parse(line) as unknown;
   }
-  if (failure instanceof Error && !signal.aborted) throw failure;
+  if (signal.aborted) return;
+  if (failure instanceof Error) throw failure;
+  checkEnd(body);
 }
 
 interface Named {

@@ -21,6 +21,8 @@ export interface Seen {
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
   readonly socket: Socket;
+  /** The client's, which names the connection: with HTTP/2 `socket` is a stand-in of its session. */
+  readonly port: number | undefined;
 }
 
 /** What a handler answers with, over either version of HTTP. */
@@ -68,6 +70,7 @@ export async function startServer(
         headers: request.headers,
         body,
         socket: request.socket,
+        port: request.socket.remotePort,
       };
       seen.push(one);
       void handler(one, answer);

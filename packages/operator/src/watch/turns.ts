@@ -26,9 +26,7 @@ export class Turns {
     try {
       await turn.wait(signal);
     } catch (error) {
-      const at = this.#queue.indexOf(turn);
-      if (at === -1) this.#pass();
-      else this.#queue.splice(at, 1);
+      this.#queue.splice(this.#queue.indexOf(turn), 1);
       throw error;
     }
   }

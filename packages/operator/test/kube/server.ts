@@ -21,6 +21,8 @@ export interface Seen {
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
   readonly socket: Socket;
+  /** The client's, which names the connection: with HTTP/2 `socket` is a stand-in of its session. */
+  readonly port: number | undefined;
 }
 
 /** What a handler answers with, over either version of HTTP. */
@@ -68,6 +70,7 @@ export async function startServer(
         headers: request.headers,
         body,
         socket: request.socket,
+        port: request.socket.remotePort,
       };
       seen.push(one);
       void handler(one, answer);
@@ -107,7 +110,7 @@ export async function startServer(
       credentials: fixedCredentials(credentials),
     }),
     close: async () => {
-      for (const session of sessions) session.destroy();
+      // Their sessions end with them; ended first, one with many streams never returned (Node 20.20).
       for (const socket of sockets) socket.destroy();
       await new Promise((done) => server.close(done));
     },

@@ -83,7 +83,8 @@ export class H2Connection {
 
   destroy(): void {
     this.#retired = true;
-    this.#session.destroy();
+    // With an error: without one its streams would end as if they were complete.
+    this.#session.destroy(new Error("the client was closed"), constants.NGHTTP2_CANCEL);
   }
 
   async send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {

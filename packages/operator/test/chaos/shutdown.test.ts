@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import { memoryObjects, S3EventStore, systemRuntime, type EventStore } from "@rynxs/event-store";
-import { expect, it } from "vitest";
+import { it } from "vitest";
 import { operatorConfig } from "../../src/app/environment.js";
 import { Operator, type OperatorParts } from "../../src/app/operator.js";
 import type { KubeApi } from "../../src/kube/port.js";
@@ -12,7 +12,7 @@ function operator(parts: Partial<OperatorParts>): Operator {
     api: { server: "https://nowhere", close: () => Promise.resolve() } as unknown as KubeApi,
     namespace: "rynxs",
     openStore: () => S3EventStore.open({ objects: memoryObjects(), prefix: "events" }),
-    examine: async function* () {},
+    async *examine () {},
     watch: () => {
       throw new Error("not so far");
     },
@@ -26,8 +26,8 @@ function operator(parts: Partial<OperatorParts>): Operator {
 const steps: Readonly<Record<string, (stuck: () => Promise<never>) => Partial<OperatorParts>>> = {
   "opening the bucket": (stuck) => ({ openStore: stuck }),
   "proving the bucket": (stuck) => ({
-    examine: async function* () {
-      yield* await stuck();
+    async *examine () {
+      yield await stuck();
     },
   }),
   "reading the log": (stuck) => {

@@ -20,6 +20,9 @@ const HELP = `rynxs-operator: records what happens to Kubernetes resources in a 
 It is configured by environment variables alone; docs/operations/operator.md lists them.
 `;
 
+/** What is left to do after the grace period, or after the end, gets so long. */
+const LEAVE_MS = 2_000;
+
 /** @returns the exit code: 0 fine, 1 usage or runtime error */
 export async function main(args: readonly string[], env: Environment): Promise<number> {
   const [command, ...more] = args;
@@ -85,16 +88,20 @@ async function run(env: Environment): Promise<number> {
     logger,
   } satisfies OperatorParts & { openStore: (counts: PutCounts) => unknown });
   const stop = new AbortController();
+  const end = (): void => {
+    stop.abort();
+    // What is still under way after the grace period must not keep the process: a request that nobody answers takes longer.
+    setTimeout(() => process.exit(0), config.shutdownGraceMs + LEAVE_MS).unref();
+  };
   // A second signal ends it the hard way: Node's default.
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, end);
   try {
     await operator.run(stop.signal);
   } catch (error) {
     logger.error(errorFields(error), "cannot go on");
     return 1;
   }
-  // What is still under way after the grace period must not keep the process.
-  setTimeout(() => process.exit(0), 2_000).unref();
+  setTimeout(() => process.exit(0), LEAVE_MS).unref();
   return 0;
 }
 

@@ -244,7 +244,7 @@ export class Operator {
     this.#readiness.awaits(otherwise);
     while (!signal.aborted) {
       try {
-        const result = await work();
+        const result = await unlessAborted(work(), signal);
         this.#readiness.works();
         return result;
       } catch (error) {
@@ -282,6 +282,16 @@ export class Operator {
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+/** Null as soon as the signal aborts: a bucket that does not answer must not hold up the end. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {
+  const settled = new AbortController();
+  try {
+    return await Promise.race([work, aborted(AbortSignal.any([signal, settled.signal])).then(() => null)]);
+  } finally {
+    settled.abort();
+  }
 }
 
 function isAborted(error: unknown): boolean {

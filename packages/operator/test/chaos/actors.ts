@@ -89,6 +89,9 @@ export async function failApi({ cluster, counts, choice, over, ...stage }: Stage
   for (;;) {
     await pause(random.between(200, 1_500), over);
     if (over.aborted) return;
+    // What has met nobody is over: else a silence ends with all that came due in it.
+    cluster.faults.clear();
+    if (random.chance(0.2)) continue;
     if (random.chance(0.7)) {
       cluster.faults.add(someApiFault(random, choice));
       continue;
@@ -121,7 +124,8 @@ export async function failS3({ s3, choice, over, ...stage }: Stage): Promise<voi
   for (;;) {
     await pause(random.between(200, 1_500), over);
     if (over.aborted) return;
-    s3.faults.add(someS3Fault(random, choice));
+    s3.faults.clear();
+    if (random.chance(0.7)) s3.faults.add(someS3Fault(random, choice));
   }
 }
 

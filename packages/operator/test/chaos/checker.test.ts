@@ -2,7 +2,7 @@ import { canonicalState, parseJson, type JsonObject, type RecordedEvent } from "
 import { describe, expect, it } from "vitest";
 import type { KubeObject } from "../../src/kube/port.js";
 import { recordedMessage } from "../../src/record/recorded-condition.js";
-import { checkEvidence, unsettled, wrongStatuses, type Evidence } from "./checker.js";
+import { checkEvidence, putToTheTest, unsettled, wrongStatuses, type Evidence } from "./checker.js";
 import { keyOfAggregate, payloadOf, StateKeeper } from "./histories.js";
 import { processVerdicts } from "./processes.js";
 
@@ -155,6 +155,14 @@ describe("the checker of chaos runs", () => {
     expect(with_(undefined)).toHaveLength(1);
   });
 
+  it("finds a run that put nothing to the test", () => {
+    const full = led().sees(a).sees(b).elects(2, "q").add("Decision", KEY, {}, { source: "controller" });
+    expect(putToTheTest(evidence(full, a, b))).toEqual([]);
+    expect(putToTheTest(evidence(led().sees(a).sees(b), a, b))).toHaveLength(2);
+    const manyStates = Array.from({ length: 10 }, (_, i) => agent(`s${String(i)}`, i));
+    expect(putToTheTest(evidence(full, a, b, ...manyStates))).toHaveLength(1);
+  });
+
   it("knows what is not recorded yet", () => {
     const of = evidence(led(), a, b);
     const digest = of.histories.get(KEY)?.at(-1) ?? "";
@@ -170,9 +178,10 @@ describe("the checker of chaos runs", () => {
       by: "SIGTERM" | "SIGKILL" | "nobody",
       code: number | null,
       signal: NodeJS.Signals | null = null,
+      begun = true,
     ) => ({
       ...fine,
-      endings: [{ process: "r.1", code, signal, by }],
+      endings: [{ process: "r.1", code, signal, by, begun }],
     });
     const bad = (replica: Parameters<typeof processVerdicts>[0][number]) =>
       processVerdicts([replica]).flatMap(({ name, violations }) => (violations.length > 0 ? [name] : []));
@@ -180,6 +189,8 @@ describe("the checker of chaos runs", () => {
     expect(bad(ended("SIGKILL", null, "SIGKILL"))).toEqual([]);
     expect(bad(ended("SIGTERM", 1))).toEqual(["processes end well"]);
     expect(bad(ended("SIGTERM", null, "SIGTERM"))).toEqual(["processes end well"]);
+    expect(bad(ended("SIGTERM", null, "SIGTERM", false))).toEqual([]);
+    expect(bad(ended("SIGTERM", null, "SIGKILL", false))).toEqual(["processes end well"]);
     expect(bad(ended("nobody", 0))).toEqual(["processes end well"]);
     expect(bad({ ...fine, oddities: ["UnhandledPromiseRejection"] })).toEqual(["nothing odd in their logs"]);
     expect(bad({ ...fine, peakRss: 2.6e8 })).toEqual(["memory"]);

@@ -132,6 +132,22 @@ export function wrongStatuses({ events, finals }: Evidence): string[] {
   return wrong;
 }
 
+/** Of the states that there were: with less recorded, nobody led for most of the time. */
+const LEAST_SHARE = 0.3;
+
+/** Why a run proves little: all that must hold also holds of a log into which nearly nothing was written. */
+export function putToTheTest({ events, histories }: Evidence): string[] {
+  const count = (is: (event: RecordedEvent) => boolean): number => events.filter(is).length;
+  const recorded = count((event) => loggedChange(event) !== null);
+  const states = [...histories.values()].reduce((sum, of) => sum + of.length, 0);
+  const wanted: readonly (readonly [boolean, string])[] = [
+    [recorded >= states * LEAST_SHARE, `only ${recorded} of ${states} states were recorded`],
+    [count(({ type }) => type === LEADER_ELECTED) > 1, "the leader never changed"],
+    [count(({ meta }) => meta["source"] !== SOURCE) > 0, "nobody else wrote into the log"],
+  ];
+  return wanted.flatMap(([holds, otherwise]) => (holds ? [] : [otherwise]));
+}
+
 /** Objects of which the log does not hold the present state yet: cheap to ask again and again. */
 export function unsettled(logged: ReadonlyMap<string, string>, { histories }: Pick<Evidence, "histories">): string[] {
   return [...histories]

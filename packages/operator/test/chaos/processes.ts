@@ -23,8 +23,9 @@ export function processVerdicts(
 }
 
 /** After SIGTERM a process ends with 0; by itself it does not end at all. */
-function isBad({ by, code }: Ending): boolean {
-  return by === "SIGTERM" ? code !== 0 : by === "nobody";
+function isBad({ by, code, signal, begun }: Ending): boolean {
+  if (by === "SIGTERM") return code !== 0 && (begun || signal !== "SIGTERM");
+  return by === "nobody";
 }
 
 function said({ process, code, signal, by }: Ending): string {

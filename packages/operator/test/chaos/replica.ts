@@ -12,6 +12,8 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
   /** What we did to it. */
   readonly by: "SIGTERM" | "SIGKILL" | "nobody";
+  /** It had begun: before that, Node itself ends at a signal. */
+  readonly begun: boolean;
 }
 
 export interface ReplicaOptions {
@@ -40,6 +42,7 @@ export class Replica {
   #child: ChildProcess | null = null;
   #ended: Promise<void> = Promise.resolve();
   #by: Ending["by"] = "nobody";
+  #begun = false;
   #port: number | null = null;
 
   constructor(options: ReplicaOptions) {
@@ -78,6 +81,7 @@ export class Replica {
     const child = spawn(process.execPath, [this.#options.binary], { env, stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     this.#by = "nobody";
+    this.#begun = false;
     this.paused = false;
     this.#log.write(`# ${process_} starts\n`);
     createInterface({ input: child.stdout }).on("line", (line) => this.#read(line));
@@ -91,7 +95,7 @@ export class Replica {
     this.#ended = new Promise((resolve) => {
       child.on("close", (code, signal) => {
         process.off("exit", kill);
-        this.endings.push({ process: process_, code, signal, by: this.#by });
+        this.endings.push({ process: process_, code, signal, by: this.#by, begun: this.#begun });
         this.#log.write(`# ${process_} ended: ${String(code ?? signal)}, by ${this.#by}\n`);
         this.#child = null;
         this.#port = null;
@@ -169,6 +173,7 @@ export class Replica {
 
   #read(line: string): void {
     this.#log.write(`${line}\n`);
+    this.#begun = true;
     let said: { message?: string; port?: number };
     try {
       said = JSON.parse(line) as typeof said;

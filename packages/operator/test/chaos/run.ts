@@ -7,7 +7,7 @@ import { S3EventStore, type EventStore, type RecordedEvent } from "@rynxs/event-
 import { startFakeCluster, type FakeCluster, type KubeObject } from "@rynxs/operator/testing";
 import * as actors from "./actors.js";
 import { Changes, NAMESPACES } from "./changes.js";
-import { checkEvidence, unsettled, wrongStatuses, type Evidence } from "./checker.js";
+import { checkEvidence, putToTheTest, unsettled, wrongStatuses, type Evidence } from "./checker.js";
 import { decide } from "./controller.js";
 import { Counts } from "./counts.js";
 import { AGENTS, StateKeeper } from "./histories.js";
@@ -158,6 +158,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       ...checkEvidence(evidence),
       { name: "statuses", violations: statuses },
       ...processVerdicts(replicas),
+      { name: "enough happened", violations: putToTheTest(evidence) },
     ];
     const figures = figuresOf(evidence, replicas, { settledMs, handOverMs, changes: changes.done, s3: s3.name });
     return { verdicts, counts: counts.entries(), figures, evidence, logFiles: replicas.map(({ logFile }) => logFile) };

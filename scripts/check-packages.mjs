@@ -1,4 +1,4 @@
-// Packs both packages and looks at the tarballs as their users get them: manifest, entries and types.
+// Packs the packages and looks at the tarballs as their users get them: manifest, entries and types.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -22,8 +22,11 @@ function check(tool, ...args) {
 }
 
 const library = pack("@rynxs/event-store");
+const operator = pack("@rynxs/operator");
 const commandLine = pack("rynxs");
 check("publint", library, "--strict");
+check("publint", operator, "--strict");
 check("publint", commandLine, "--strict");
-// The command line has no entries to import, so only the library has types to check.
+// The command line has no entries to import, so it has no types to check.
 check("attw", library, "--profile", "esm-only");
+check("attw", operator, "--profile", "esm-only");

@@ -63,6 +63,14 @@ describe("in a cluster", () => {
     expect(second).toEqual({ authorization: "Bearer two" });
     expect(credentials.refused(second)).toBe(true);
     expect(await credentials.get()).toEqual({ authorization: "Bearer three" });
+
+    // Not to be read for once, the one at hand does, unless the server has refused it.
+    writeFileSync(join(account, "token"), "");
+    clock.elapsed += 60_000;
+    const third = await credentials.get();
+    expect(third).toEqual({ authorization: "Bearer three" });
+    credentials.refused(third);
+    expect((await errorOf(credentials.get())).code).toBe("INVALID_CONFIG");
   });
 
   test.each([

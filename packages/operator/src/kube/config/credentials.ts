@@ -36,9 +36,14 @@ export function tokenFile(file: string, runtime: Runtime, others: Credentials = 
     async get() {
       if (held !== undefined && runtime.elapsed() - readAt < TOKEN_FILE_MS) return held;
       const at = runtime.elapsed();
-      const token = (await readConfigFile(file, "token")).trim();
-      if (token === "") throw new KubeError("INVALID_CONFIG", `token file ${file} is empty`, { facts: { file } });
-      const authorization = bearer(token, file);
+      let authorization: string;
+      try {
+        authorization = await readToken(file);
+      } catch (error) {
+        // While it is being written, say; the one at hand may do for as long as the server does not refuse it.
+        if (held === undefined || readAt === -Infinity) throw error;
+        return held;
+      }
       if (held?.authorization !== authorization) held = { ...others, authorization };
       readAt = at;
       return held;
@@ -49,6 +54,12 @@ export function tokenFile(file: string, runtime: Runtime, others: Credentials = 
       return true;
     },
   };
+}
+
+async function readToken(file: string): Promise<string> {
+  const token = (await readConfigFile(file, "token")).trim();
+  if (token === "") throw new KubeError("INVALID_CONFIG", `token file ${file} is empty`, { facts: { file } });
+  return bearer(token, file);
 }
 
 /** @throws KubeError when the token cannot stand in a header; the message does not hold it */

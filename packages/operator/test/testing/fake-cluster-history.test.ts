@@ -168,4 +168,24 @@ describe("what the fake cluster remembers", () => {
     expect(seen).toEqual(["ADDED", "DELETED"]);
     expect((await client.request({ method: "GET", path })).status).toBe(404);
   });
+
+  it("is stricter than real servers about where events lie", async () => {
+    await start({ namespaces: ["one"] });
+    const event = (namespace: string): object => ({
+      metadata: { name: "e" },
+      eventTime: "2026-01-02T03:04:05.678901Z",
+      type: "Normal",
+      reason: "R",
+      action: "A",
+      reportingController: "c",
+      reportingInstance: "i",
+      regarding: { kind: "ConfigMap", namespace, name: "a" },
+    });
+    const path = "/apis/events.k8s.io/v1/namespaces/one/events";
+    expect(await client.request({ method: "POST", path, body: event("default") })).toMatchObject({
+      status: 422,
+      body: { details: { causes: [{ field: "involvedObject.namespace" }] } },
+    });
+    expect(await client.request({ method: "POST", path, body: event("one") })).toMatchObject({ status: 201 });
+  });
 });

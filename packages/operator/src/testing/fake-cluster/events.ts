@@ -3,6 +3,7 @@ import * as causes from "./causes.js";
 import type { Cause } from "./failure.js";
 import { deepEqual, objectAt, stringAt, type JsonObject } from "./json.js";
 import { checkMicroTime } from "./micro-time.js";
+import { isQualifiedName } from "./selectors.js";
 import { builtIn, type PrinterColumn, type Resource } from "./resource.js";
 
 /** Names of one field in `v1` and in `events.k8s.io/v1`: the two views of one stored event. It is stored as in v1. */
@@ -27,6 +28,8 @@ function checkTimes(object: JsonObject): void {
   checkMicroTime("Event", object["series"], "lastObservedTime");
 }
 
+const DEPRECATED = ["firstTimestamp", "lastTimestamp", "count", "source"] as const;
+
 const IMMUTABLE = [
   "involvedObject",
   "reason",
@@ -43,38 +46,62 @@ const IMMUTABLE = [
   "reportingInstance",
 ] as const;
 
-/** In the words of `events.k8s.io`, after kubernetes/pkg/apis/core/validation/events.go. */
+/**
+ * What Kubernetes asks of an event that comes through `events.k8s.io/v1` (its pkg/apis/core/validation/events.go); fields are named as in v1.
+ * Stricter in one thing: a real server takes an event in another namespace than its object's.
+ */
 function eventCauses(event: KubeObject, old: KubeObject | undefined): Cause[] {
-  if (old !== undefined) {
-    return [
-      ...IMMUTABLE.filter((key) => !deepEqual(event[key] ?? null, old[key] ?? null)).map((key) =>
-        causes.wrong(TO_EVENTS.get(key) ?? key, event[key], "field is immutable"),
-      ),
-      ...seriesCauses(event),
-    ];
+  const found = contentCauses(event);
+  if (old === undefined) {
+    found.push(...seriesCauses(event));
+    if (!hasTime(event)) found.push(causes.required("eventTime"));
+    if (event["type"] !== "Normal" && event["type"] !== "Warning") {
+      found.push(causes.wrong("type", "", `has invalid value: ${stringAt(event, "type") ?? ""}`));
+    }
+    const unwanted = DEPRECATED.filter((key) => event[key] !== undefined && event[key] !== null);
+    return [...found, ...unwanted.map((key) => causes.wrong(key, "", "needs to be unset"))];
   }
-  const found = [...namespaceCauses(event), ...seriesCauses(event)];
-  if (event["eventTime"] === undefined || event["eventTime"] === null) found.push(causes.required("eventTime"));
-  if (event["type"] !== "Normal" && event["type"] !== "Warning") {
-    found.push(causes.wrong("type", event["type"], "has invalid value: must be Normal or Warning"));
+  if (!deepEqual(event["series"] ?? null, old["series"] ?? null)) found.push(...seriesCauses(event));
+  const changed = IMMUTABLE.filter((key) => !deepEqual(event[key] ?? null, old[key] ?? null));
+  return [...found, ...changed.map((key) => causes.wrong(key, event[key], "field is immutable"))];
+}
+
+/** Through v1 an event of the old kind, with times of whole seconds, needs next to nothing. */
+function contentCauses(event: KubeObject): Cause[] {
+  const found = namespaceCauses(event);
+  if (!hasTime(event)) return found;
+  const controller = stringAt(event, "reportingComponent") ?? "";
+  if (controller === "") found.push(causes.required("reportingController"));
+  else if (!isQualifiedName(controller)) {
+    found.push(causes.wrong("reportingController", controller, "must be a qualified name"));
   }
-  found.push(...nameCauses("reportingController", stringAt(event, "reportingComponent"), Infinity));
-  for (const key of ["reportingInstance", "action", "reason"])
-    found.push(...nameCauses(key, stringAt(event, key), 128));
-  const note = stringAt(event, "message") ?? "";
-  if (Buffer.byteLength(note) > 1024) found.push(causes.wrong("note", note, "can have at most 1024 characters"));
+  for (const key of ["reportingInstance", "action", "reason"]) found.push(...nameCauses(key, stringAt(event, key)));
+  // Go counts bytes.
+  if (Buffer.byteLength(stringAt(event, "message") ?? "") > 1024) {
+    found.push(causes.wrong("message", "", "can have at most 1024 characters"));
+  }
   return found;
 }
 
-function nameCauses(field: string, value: string | undefined, limit: number): Cause[] {
-  if (value === undefined || value === "") return [causes.required(field)];
-  return value.length <= limit ? [] : [causes.wrong(field, value, `can have at most ${String(limit)} characters`)];
+function hasTime({ eventTime }: KubeObject): boolean {
+  return eventTime !== undefined && eventTime !== null;
 }
 
-function namespaceCauses({ metadata, ...event }: KubeObject): Cause[] {
+function nameCauses(field: string, value: string | undefined): Cause[] {
+  if (value === undefined || value === "") return [causes.required(field)];
+  return Buffer.byteLength(value) <= 128 ? [] : [causes.wrong(field, "", "can have at most 128 characters")];
+}
+
+function namespaceCauses(event: KubeObject): Cause[] {
+  const { namespace = "" } = event.metadata;
   const about = stringAt(event["involvedObject"], "namespace") ?? "";
-  const fits = about === "" ? metadata.namespace === "default" : metadata.namespace === about;
+  const fits = about === "" ? isHome(namespace, hasTime(event)) : namespace === about;
   return fits ? [] : [causes.wrong("involvedObject.namespace", about, "does not match event.namespace")];
+}
+
+/** Where events of what has no namespace lie. */
+function isHome(namespace: string, hasTime: boolean): boolean {
+  return namespace === "default" || (hasTime && namespace === "kube-system");
 }
 
 function seriesCauses(event: KubeObject): Cause[] {
@@ -82,8 +109,7 @@ function seriesCauses(event: KubeObject): Cause[] {
   const series = objectAt(event, "series");
   const count = series["count"];
   const found: Cause[] = [];
-  if (typeof count !== "number" || count < 2)
-    found.push(causes.wrong("series.count", count, "should be greater than 1"));
+  if (typeof count !== "number" || count < 2) found.push(causes.wrong("series.count", "", "should be at least 2"));
   if (series["lastObservedTime"] === undefined) found.push(causes.required("series.lastObservedTime"));
   return found;
 }
@@ -103,8 +129,7 @@ export const coreEvents: Resource = builtIn("", "v1", "events", "Event", {
     checkTimes(object);
     return { object: { ...object, apiVersion: "v1" }, unknownFields: [] };
   },
-  // The old way of recording events, with times of whole seconds, asks for next to nothing.
-  validate: (event, old) => (old === undefined ? namespaceCauses(event) : []),
+  validate: contentCauses,
 });
 
 /** As the server shows each stored event, so that the same event is not made anew for each request. */

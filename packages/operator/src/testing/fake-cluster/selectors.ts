@@ -78,3 +78,8 @@ export function labelProblem(key: string, value: string): string | null {
   if (VALUE.test(value)) return null;
   return `a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.': "${value}"`;
 }
+
+/** `example.com/part`, or only the part. */
+export function isQualifiedName(name: string): boolean {
+  return KEY.test(name);
+}

@@ -230,9 +230,14 @@ export class Recorder implements ObservationSink {
 
   /** The log holds what was not observed here: the watches lag behind it, and what they still bring may be history. Lists tell the present. */
   async #relist(): Promise<void> {
+    // That one of these was made anew since we saw it is for the log to say, not for us: it may hold states of the new one.
+    const outrun = this.#pending.outrun;
     const forget = (): void => {
       this.#pending.clear();
-      for (const { live } of this.#scopes.values()) live.listed = false;
+      for (const { live } of this.#scopes.values()) {
+        live.listed = false;
+        for (const key of outrun) live.doubt(key);
+      }
     };
     // First to let go of informers that wait for room.
     forget();

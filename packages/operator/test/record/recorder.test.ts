@@ -141,6 +141,34 @@ describe("the recorder", () => {
     ]);
   });
 
+  it("does not record again that an object was made anew, when another leader has recorded the new one", async () => {
+    const objects = memoryObjects();
+    const anew = { uid: "another" };
+    const b = await replica(objects, "b", {
+      relist: async (between) => {
+        between();
+        // A watch that lags, before it ends, still tells of the old one.
+        await b.recorder.observed(EVERYWHERE, agent("x", { role: "two" }));
+        between();
+        await b.recorder.observed(EVERYWHERE, agent("x", { role: "four" }, anew));
+        await b.recorder.listed(EVERYWHERE, keys("x"));
+      },
+    });
+    await b.recorder.observed(EVERYWHERE, agent("x", { role: "one" }));
+    const a = await replica(objects, "a");
+    await a.recorder.observed(EVERYWHERE, agent("x", { role: "one" }));
+    await a.recorder.deleted(EVERYWHERE, agent("x", { role: "one" }));
+    await a.recorder.observed(EVERYWHERE, agent("x", { role: "three" }, anew));
+    await a.leadOnce();
+    await b.leadOnce();
+    expect(await history(b.store)).toEqual([
+      "AgentObserved x one",
+      "AgentDeleted x one",
+      "AgentObserved x three",
+      "AgentObserved x four",
+    ]);
+  });
+
   it("records what was deleted while nobody watched, once the API server confirms it", async () => {
     const objects = memoryObjects();
     const a = await replica(objects, "a");

@@ -97,7 +97,6 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   let phase = "chaos";
   const watching = setInterval(() => {
     tally(cluster, counts);
-    s3.happened();
     for (const replica of replicas) void replica.measure();
     const seconds = Math.round((performance.now() - began) / 1000);
     options.onProgress?.(`${phase}: ${String(seconds)} s, ${String(changes.done)} changes, ${holders(replicas)}`);
@@ -111,6 +110,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       actors.failApi(stage),
       actors.forget(stage),
       actors.failS3(stage),
+      actors.ambush(stage),
       actors.rotate(stage),
       decide(controllers, stage),
     ];
@@ -145,7 +145,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     await Promise.all(replicas.map((replica) => replica.terminate(actors.PATIENCE_MS)));
     clearInterval(watching);
     tally(cluster, counts);
-    for (const [name, count] of s3.happened()) counts.set(`S3: ${name}`, count);
+    for (const [name, count] of s3.happened) counts.set(`S3: ${name}`, count);
     for (const [name, count] of changes.counts) counts.set(`change: ${name}`, count);
 
     const report = await store.verify();

@@ -15,6 +15,13 @@ export interface S3Proxy {
 /** The server gets half of the request's body, and then the connection ends. */
 export const CUT_REQUEST: Fault = { name: "cutRequest", apply: "never", answer: "close" };
 
+/** The server gets the request only after so long, and the client its answer then. */
+export function held(ms: number): Fault {
+  return { name: HELD, apply: "once", answer: "real", delayMs: ms };
+}
+
+export const HELD = "held";
+
 /** Requests are passed on byte for byte, with the Host that the client signed. */
 export async function startS3Proxy(target: string): Promise<S3Proxy> {
   const faults = new FaultTable();
@@ -39,9 +46,11 @@ export async function startS3Proxy(target: string): Promise<S3Proxy> {
     if (fault?.name === CUT_REQUEST.name) void forward(target, agent, message, body, body.length >> 1);
     if (fault?.apply === "late") later(fault.lateMs ?? 1_000, () => void pass());
     if (fault?.apply === "twice") await pass();
+    const wait = (): Promise<void> => new Promise((resolve) => later(fault?.delayMs ?? 0, resolve));
+    if (fault?.name === HELD) await wait();
     const goesOn = fault === null || fault.apply === "once" || fault.apply === "twice";
     const answer = goesOn ? await pass() : null;
-    if (fault?.delayMs !== undefined) await new Promise<void>((resolve) => later(fault.delayMs ?? 0, resolve));
+    if (fault?.delayMs !== undefined && fault.name !== HELD) await wait();
     reply(socket, response, fault?.answer ?? "real", answer, message.method === "HEAD");
   };
   const server = createServer((message, response) => void handle(message, response));

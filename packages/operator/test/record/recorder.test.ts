@@ -182,6 +182,22 @@ describe("the recorder", () => {
     expect((await history(b.store)).slice(3)).toEqual(["AgentDeleted gone r"]);
   });
 
+  it("does not record again what a deletion that proved wrong stood before", async () => {
+    const objects = memoryObjects();
+    const a = await replica(objects, "a");
+    await a.recorder.observed(EVERYWHERE, agent("x", { role: "one" }));
+    await a.leadOnce();
+    const b = await replica(objects, "b");
+    await b.recorder.listed(EVERYWHERE, keys());
+    // Made anew, just as it was, behind the list that did not show it.
+    await b.recorder.observed(EVERYWHERE, agent("x", { role: "one" }, { uid: "another" }));
+    b.there.set("x", "another");
+    await b.recorder.observed(EVERYWHERE, agent("x", { role: "two" }, { uid: "another" }));
+    await b.leadOnce();
+    expect(await history(b.store)).toEqual(["AgentObserved x one", "AgentObserved x two"]);
+    expect(b.recorder.depth).toBe(0);
+  });
+
   it("concludes no deletion from a list that is not complete, nor outside what is watched", async () => {
     const objects = memoryObjects();
     const a = await replica(objects, "a");

@@ -125,7 +125,7 @@ export async function forget({ cluster, counts, over, ...stage }: Stage): Promis
  * taken over. Then it goes on, and believes that it leads.
  */
 export async function ambush(stage: Stage): Promise<void> {
-  const { s3, counts, over, leaseMs } = stage;
+  const { cluster, s3, counts, over, leaseMs } = stage;
   const random = stage.random.fork("ambush");
   const happened = (): number => s3.happened.get(HELD) ?? 0;
   for (;;) {
@@ -142,7 +142,11 @@ export async function ambush(stage: Stage): Promise<void> {
     counts.add("process: stopped with a put on its way");
     leader.pause();
     await pause(leaseMs * 1.8, over);
+    // Nor does the API server tell it at once.
+    const heal = cluster.partition(({ user }) => user === leader.user, "stall");
     leader.resume();
+    await pause(1_500, over);
+    heal();
   }
 }
 

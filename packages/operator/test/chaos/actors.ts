@@ -132,7 +132,7 @@ export async function ambush(stage: Stage): Promise<void> {
     await pause(random.between(3_000, stage.choice.short ? 6_000 : 15_000), over);
     const before = happened();
     for (let tries = 0; tries < 100 && happened() === before && !over.aborted; tries++) {
-      // Others clear the table; only the leader puts records, but for the other program.
+      // Others clear the table. Only the leader puts records.
       if (tries % 10 === 0) s3.faults.add({ when: { method: "PUT", key: RECORD }, do: held(leaseMs * 1.6) });
       await pause(20, over);
     }

@@ -51,6 +51,7 @@ export async function trouble(stage: Stage, replica: Replica): Promise<void> {
   for (;;) {
     await pause(random.between(calm.min, calm.max), over);
     if (over.aborted) break;
+    if (replica.spared) continue;
     const what = random.pick(["short pause", "long pause", "SIGKILL", "SIGTERM"]);
     counts.add(`process: ${what}`);
     if (what === "SIGKILL") await replica.kill();
@@ -133,20 +134,26 @@ export async function ambush(stage: Stage): Promise<void> {
     const before = happened();
     for (let tries = 0; tries < 100 && happened() === before && !over.aborted; tries++) {
       // Others clear the table. Only the leader puts records.
-      if (tries % 10 === 0) s3.faults.add({ when: { method: "PUT", key: RECORD }, do: held(leaseMs * 1.6) });
+      if (tries % 10 === 0) s3.faults.add({ when: { method: "PUT", key: RECORD }, do: held(leaseMs * 4) });
       await pause(20, over);
     }
     if (over.aborted) return;
     const leader = leaderOf(stage);
-    if (happened() === before || leader === undefined || leader.paused) continue;
+    if (happened() === before || leader === undefined || leader.paused || leader.spared) continue;
     counts.add("process: stopped with a put on its way");
+    leader.spared = true;
     leader.pause();
-    await pause(leaseMs * 1.8, over);
+    const isLed = (): boolean => ![undefined, leader].includes(leaderOf(stage));
+    for (let tries = 0; tries < 200 && !isLed() && !over.aborted; tries++) await pause((leaseMs * 3) / 200, over);
+    await pause(1_000, over);
     // Nor does the API server tell it at once.
     const heal = cluster.partition(({ user }) => user === leader.user, "stall");
+    s3.release();
+    await pause(100, over);
     leader.resume();
     await pause(1_500, over);
     heal();
+    leader.spared = false;
   }
 }
 

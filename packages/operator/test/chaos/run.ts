@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -80,6 +81,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       }),
   );
   const healing = new AbortController();
+  setMaxListeners(0, healing.signal);
   const stage: actors.Stage = {
     cluster,
     s3,

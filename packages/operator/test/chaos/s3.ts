@@ -20,6 +20,8 @@ export interface FaultyS3 {
   readonly faults: FaultTable;
   /** How often each fault happened so far. */
   readonly happened: ReadonlyMap<string, number>;
+  /** Lets the requests that are held go on. */
+  release(): void;
   close(): Promise<void>;
 }
 
@@ -51,6 +53,7 @@ export async function faultyS3(real: S3Server | null): Promise<FaultyS3> {
     direct,
     faults: proxy.faults,
     happened: proxy.happened,
+    release: () => proxy.release(),
     close: async () => {
       await proxy.close();
       await emulator?.close();

@@ -30,6 +30,12 @@ export class LiveObjects {
     this.#objects.set(key, { key, subject, status, reportedSeq });
   }
 
+  /** It may be another object by now. */
+  doubt(key: string): void {
+    const known = this.#objects.get(key);
+    if (known) this.#objects.set(key, { ...known, subject: { ...known.subject, uid: undefined } });
+  }
+
   gone(key: string): void {
     this.#objects.delete(key);
   }

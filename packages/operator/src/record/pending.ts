@@ -76,6 +76,11 @@ export class Pending {
     return this.#ahead.size > 0;
   }
 
+  /** Keys of those objects. */
+  get outrun(): readonly string[] {
+    return [...this.#ahead.keys()];
+  }
+
   clear(): void {
     this.#ahead.clear();
     for (const key of this.#byKey.keys()) this.#drop(key, Infinity);

@@ -63,8 +63,7 @@ export class Recorder implements ObservationSink {
 
   constructor(options: RecorderOptions) {
     this.#options = options;
-    const { log } = options;
-    this.#pending = new Pending((key) => log.state.objects[key]?.[1] ?? ABSENT, options.capacity);
+    this.#pending = new Pending((key) => this.#loggedDigest(key), options.capacity);
   }
 
   /** Observations that are not in the log yet. */
@@ -156,10 +155,14 @@ export class Recorder implements ObservationSink {
     }
   }
 
-  /** Without the deletions that did not happen. */
+  /** Without the deletions that did not happen, and what the log says already: it stood behind one of those. */
   async #checked(next: readonly Observation[], signal: AbortSignal): Promise<readonly Observation[]> {
     const sure: Observation[] = [];
     for (const observation of next) {
+      if (observation.digest === this.#loggedDigest(observation.key)) {
+        this.#pending.discard(observation);
+        continue;
+      }
       if (observation.doubtful) {
         const { subject } = observation;
         const uid = await this.#options.look(subject, signal);
@@ -230,9 +233,14 @@ export class Recorder implements ObservationSink {
 
   /** The log holds what was not observed here: the watches lag behind it, and what they still bring may be history. Lists tell the present. */
   async #relist(): Promise<void> {
+    // That one of these was made anew since we saw it is for the log to say, not for us: it may hold states of the new one.
+    const outrun = this.#pending.outrun;
     const forget = (): void => {
       this.#pending.clear();
-      for (const { live } of this.#scopes.values()) live.listed = false;
+      for (const { live } of this.#scopes.values()) {
+        live.listed = false;
+        for (const key of outrun) live.doubt(key);
+      }
     };
     // First to let go of informers that wait for room.
     forget();
@@ -247,6 +255,10 @@ export class Recorder implements ObservationSink {
         if (seq !== undefined && seq !== object.reportedSeq) on?.unreported?.(object, seq);
       }
     }
+  }
+
+  #loggedDigest(key: string): string {
+    return this.#options.log.state.objects[key]?.[1] ?? ABSENT;
   }
 
   async #offer(observation: Observation): Promise<void> {

@@ -5,6 +5,7 @@ import type { Counts } from "./counts.js";
 import { someApiFault, someS3Fault, someWatchFault, type FaultChoice } from "./faults.js";
 import type { Random } from "./random.js";
 import type { Replica } from "./replica.js";
+import { held, HELD } from "./s3-proxy.js";
 import type { FaultyS3 } from "./s3.js";
 
 export interface Stage {
@@ -50,6 +51,7 @@ export async function trouble(stage: Stage, replica: Replica): Promise<void> {
   for (;;) {
     await pause(random.between(calm.min, calm.max), over);
     if (over.aborted) break;
+    if (replica.spared) continue;
     const what = random.pick(["short pause", "long pause", "SIGKILL", "SIGTERM"]);
     counts.add(`process: ${what}`);
     if (what === "SIGKILL") await replica.kill();
@@ -118,6 +120,44 @@ export async function forget({ cluster, counts, over, ...stage }: Stage): Promis
     cluster.closeConnections();
   }
 }
+
+/**
+ * Stops the leader in the moment that fencing is for: a put of it is on its way, and reaches the bucket only when another replica has long
+ * taken over. Then it goes on, and believes that it leads.
+ */
+export async function ambush(stage: Stage): Promise<void> {
+  const { cluster, s3, counts, over, leaseMs } = stage;
+  const random = stage.random.fork("ambush");
+  const happened = (): number => s3.happened.get(HELD) ?? 0;
+  for (;;) {
+    await pause(random.between(3_000, stage.choice.short ? 6_000 : 15_000), over);
+    const before = happened();
+    for (let tries = 0; tries < 100 && happened() === before && !over.aborted; tries++) {
+      // Others clear the table. Only the leader puts records.
+      if (tries % 10 === 0) s3.faults.add({ when: { method: "PUT", key: RECORD }, do: held(leaseMs * 4) });
+      await pause(20, over);
+    }
+    if (over.aborted) return;
+    const leader = leaderOf(stage);
+    if (happened() === before || leader === undefined || leader.paused || leader.spared) continue;
+    counts.add("process: stopped with a put on its way");
+    leader.spared = true;
+    leader.pause();
+    const isLed = (): boolean => ![undefined, leader].includes(leaderOf(stage));
+    for (let tries = 0; tries < 200 && !isLed() && !over.aborted; tries++) await pause((leaseMs * 3) / 200, over);
+    await pause(1_000, over);
+    // Nor does the API server tell it at once.
+    const heal = cluster.partition(({ user }) => user === leader.user, "stall");
+    s3.release();
+    await pause(100, over);
+    leader.resume();
+    await pause(1_500, over);
+    heal();
+    leader.spared = false;
+  }
+}
+
+const RECORD = /[0-9]{10}\.json$/;
 
 export async function failS3({ s3, choice, over, ...stage }: Stage): Promise<void> {
   const random = stage.random.fork("s3");

@@ -57,6 +57,7 @@ export function someWatchFault(random: Random, { short }: FaultChoice): ClusterF
     CLUSTER_FAULTS.expiredEvent,
     CLUSTER_FAULTS.gone,
     CLUSTER_FAULTS.slowEvents(random.between(20, 300)),
+    CLUSTER_FAULTS.slowEvents(random.between(300, 2_000)),
     CLUSTER_FAULTS.duplicateEvents,
     // Found out by the watchdog, after a minute and a half.
     ...(short ? [] : [CLUSTER_FAULTS.silentWatch(after)]),

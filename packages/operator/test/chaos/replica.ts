@@ -34,6 +34,8 @@ export class Replica {
   /** The most that a process had, bytes. */
   peakRss = 0;
   paused = false;
+  /** Something has plans with it: nothing else is to happen to its process. */
+  spared = false;
   readonly #options: ReplicaOptions;
   readonly #log: WriteStream;
   #token = "";

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -80,6 +81,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       }),
   );
   const healing = new AbortController();
+  setMaxListeners(0, healing.signal);
   const stage: actors.Stage = {
     cluster,
     s3,
@@ -92,12 +94,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     leaseMs: LEASE_MS,
   };
   const store = await open(s3.direct);
-  const controllers = await open(s3.faulty);
+  // Nothing fails for it, so that what happens to puts of records happens to the leader's.
+  const controllers = await open(s3.direct);
   const began = performance.now();
   let phase = "chaos";
   const watching = setInterval(() => {
     tally(cluster, counts);
-    s3.happened();
     for (const replica of replicas) void replica.measure();
     const seconds = Math.round((performance.now() - began) / 1000);
     options.onProgress?.(`${phase}: ${String(seconds)} s, ${String(changes.done)} changes, ${holders(replicas)}`);
@@ -111,6 +113,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       actors.failApi(stage),
       actors.forget(stage),
       actors.failS3(stage),
+      actors.ambush(stage),
       actors.rotate(stage),
       decide(controllers, stage),
     ];
@@ -145,7 +148,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     await Promise.all(replicas.map((replica) => replica.terminate(actors.PATIENCE_MS)));
     clearInterval(watching);
     tally(cluster, counts);
-    for (const [name, count] of s3.happened()) counts.set(`S3: ${name}`, count);
+    for (const [name, count] of s3.happened) counts.set(`S3: ${name}`, count);
     for (const [name, count] of changes.counts) counts.set(`change: ${name}`, count);
 
     const report = await store.verify();

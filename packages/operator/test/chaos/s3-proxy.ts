@@ -9,17 +9,27 @@ export interface S3Proxy {
   readonly faults: FaultTable;
   /** How often each fault happened. */
   readonly happened: ReadonlyMap<string, number>;
+  /** Lets the requests that are held go on. */
+  release(): void;
   close(): Promise<void>;
 }
 
 /** The server gets half of the request's body, and then the connection ends. */
 export const CUT_REQUEST: Fault = { name: "cutRequest", apply: "never", answer: "close" };
 
+/** The server gets the request only on `release`, or after so long, and the client its answer then. */
+export function held(ms: number): Fault {
+  return { name: HELD, apply: "once", answer: "real", delayMs: ms };
+}
+
+export const HELD = "held";
+
 /** Requests are passed on byte for byte, with the Host that the client signed. */
 export async function startS3Proxy(target: string): Promise<S3Proxy> {
   const faults = new FaultTable();
   const happened = new Map<string, number>();
   const agent = new Agent({ keepAlive: true });
+  const holds: (() => void)[] = [];
   const timers = new Set<NodeJS.Timeout>();
   const later = (ms: number, action: () => void): void => {
     const timer = setTimeout(() => {
@@ -39,9 +49,11 @@ export async function startS3Proxy(target: string): Promise<S3Proxy> {
     if (fault?.name === CUT_REQUEST.name) void forward(target, agent, message, body, body.length >> 1);
     if (fault?.apply === "late") later(fault.lateMs ?? 1_000, () => void pass());
     if (fault?.apply === "twice") await pass();
+    const wait = (): Promise<void> => new Promise((resolve) => later(fault?.delayMs ?? 0, resolve));
+    if (fault?.name === HELD) await Promise.race([wait(), new Promise<void>((resolve) => holds.push(resolve))]);
     const goesOn = fault === null || fault.apply === "once" || fault.apply === "twice";
     const answer = goesOn ? await pass() : null;
-    if (fault?.delayMs !== undefined) await new Promise<void>((resolve) => later(fault.delayMs ?? 0, resolve));
+    if (fault?.delayMs !== undefined && fault.name !== HELD) await wait();
     reply(socket, response, fault?.answer ?? "real", answer, message.method === "HEAD");
   };
   const server = createServer((message, response) => void handle(message, response));
@@ -51,6 +63,9 @@ export async function startS3Proxy(target: string): Promise<S3Proxy> {
     endpoint: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
     faults,
     happened,
+    release: () => {
+      for (const go of holds.splice(0)) go();
+    },
     close: async () => {
       for (const timer of timers) clearTimeout(timer);
       await new Promise<void>((resolve) => {

@@ -11,15 +11,17 @@ export interface S3Server {
 
 /** An S3 server with faults. */
 export interface FaultyS3 {
-  /** `Ceph RADOS Gateway behind a proxy`, for people. */
+  /** For people. */
   readonly name: string;
   /** How the operators reach it, with all that goes wrong. */
   readonly faulty: S3Server;
-  /** How the checker reaches it. Of the emulator the same: its faults are over by then. */
+  /** How the checker reaches it. */
   readonly direct: S3Server;
   readonly faults: FaultTable;
   /** How often each fault happened so far. */
-  happened(): ReadonlyMap<string, number>;
+  readonly happened: ReadonlyMap<string, number>;
+  /** Lets the requests that are held go on. */
+  release(): void;
   close(): Promise<void>;
 }
 
@@ -35,32 +37,26 @@ export function realServer(env: Readonly<Record<string, string | undefined>>): S
   };
 }
 
+/** The real server, or else the emulator, behind a proxy that fails: the same faults for both. */
 export async function faultyS3(real: S3Server | null): Promise<FaultyS3> {
-  if (real !== null) {
-    const proxy = await startS3Proxy(real.endpoint);
-    return {
-      name: `the S3 server at ${real.endpoint}, behind a proxy`,
-      faulty: { ...real, endpoint: proxy.endpoint },
-      direct: real,
-      faults: proxy.faults,
-      happened: () => proxy.happened,
-      close: () => proxy.close(),
-    };
-  }
-  const emulator = await startS3Emulator({ buckets: ["events"], latencyMs: 5 });
-  const server = { endpoint: emulator.endpoint, bucket: "events", accessKeyId: "test", secretAccessKey: "testsecret" };
-  const happened = new Map<string, number>();
+  const emulator = real === null ? await startS3Emulator({ buckets: ["events"], latencyMs: 5 }) : null;
+  const direct = real ?? {
+    endpoint: emulator?.endpoint ?? "",
+    bucket: "events",
+    accessKeyId: "test",
+    secretAccessKey: "testsecret",
+  };
+  const proxy = await startS3Proxy(direct.endpoint);
   return {
-    name: "the S3 emulator",
-    faulty: server,
-    direct: server,
-    faults: emulator.faults,
-    happened: () => {
-      // Its list of requests grows without end otherwise.
-      for (const { fault } of emulator.requests.splice(0))
-        if (fault !== null) happened.set(fault, (happened.get(fault) ?? 0) + 1);
-      return happened;
+    name: emulator === null ? `the S3 server at ${direct.endpoint}` : "the S3 emulator",
+    faulty: { ...direct, endpoint: proxy.endpoint },
+    direct,
+    faults: proxy.faults,
+    happened: proxy.happened,
+    release: () => proxy.release(),
+    close: async () => {
+      await proxy.close();
+      await emulator?.close();
     },
-    close: () => emulator.close(),
   };
 }

@@ -12,7 +12,7 @@ function operator(parts: Partial<OperatorParts>): Operator {
     api: { server: "https://nowhere", close: () => Promise.resolve() } as unknown as KubeApi,
     namespace: "rynxs",
     openStore: () => S3EventStore.open({ objects: memoryObjects(), prefix: "events" }),
-    async *examine () {},
+    async *examine() {},
     watch: () => {
       throw new Error("not so far");
     },
@@ -26,7 +26,7 @@ function operator(parts: Partial<OperatorParts>): Operator {
 const steps: Readonly<Record<string, (stuck: () => Promise<never>) => Partial<OperatorParts>>> = {
   "opening the bucket": (stuck) => ({ openStore: stuck }),
   "proving the bucket": (stuck) => ({
-    async *examine () {
+    async *examine() {
       yield await stuck();
     },
   }),

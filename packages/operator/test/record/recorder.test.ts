@@ -141,6 +141,34 @@ describe("the recorder", () => {
     ]);
   });
 
+  it("does not record again that an object was made anew, when another leader has recorded the new one", async () => {
+    const objects = memoryObjects();
+    const anew = { uid: "another" };
+    const b = await replica(objects, "b", {
+      relist: async (between) => {
+        between();
+        // A watch that lags, before it ends, still tells of the old one.
+        await b.recorder.observed(EVERYWHERE, agent("x", { role: "two" }));
+        between();
+        await b.recorder.observed(EVERYWHERE, agent("x", { role: "four" }, anew));
+        await b.recorder.listed(EVERYWHERE, keys("x"));
+      },
+    });
+    await b.recorder.observed(EVERYWHERE, agent("x", { role: "one" }));
+    const a = await replica(objects, "a");
+    await a.recorder.observed(EVERYWHERE, agent("x", { role: "one" }));
+    await a.recorder.deleted(EVERYWHERE, agent("x", { role: "one" }));
+    await a.recorder.observed(EVERYWHERE, agent("x", { role: "three" }, anew));
+    await a.leadOnce();
+    await b.leadOnce();
+    expect(await history(b.store)).toEqual([
+      "AgentObserved x one",
+      "AgentDeleted x one",
+      "AgentObserved x three",
+      "AgentObserved x four",
+    ]);
+  });
+
   it("records what was deleted while nobody watched, once the API server confirms it", async () => {
     const objects = memoryObjects();
     const a = await replica(objects, "a");
@@ -152,6 +180,22 @@ describe("the recorder", () => {
     await b.recorder.listed(EVERYWHERE, keys("kept"));
     await b.leadOnce();
     expect((await history(b.store)).slice(3)).toEqual(["AgentDeleted gone r"]);
+  });
+
+  it("does not record again what a deletion that proved wrong stood before", async () => {
+    const objects = memoryObjects();
+    const a = await replica(objects, "a");
+    await a.recorder.observed(EVERYWHERE, agent("x", { role: "one" }));
+    await a.leadOnce();
+    const b = await replica(objects, "b");
+    await b.recorder.listed(EVERYWHERE, keys());
+    // Made anew, just as it was, behind the list that did not show it.
+    await b.recorder.observed(EVERYWHERE, agent("x", { role: "one" }, { uid: "another" }));
+    b.there.set("x", "another");
+    await b.recorder.observed(EVERYWHERE, agent("x", { role: "two" }, { uid: "another" }));
+    await b.leadOnce();
+    expect(await history(b.store)).toEqual(["AgentObserved x one", "AgentObserved x two"]);
+    expect(b.recorder.depth).toBe(0);
   });
 
   it("concludes no deletion from a list that is not complete, nor outside what is watched", async () => {

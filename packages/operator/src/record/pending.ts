@@ -46,12 +46,17 @@ export class Pending {
     return true;
   }
 
+  /** It waits, and nothing of its object before it. */
+  isNext(observation: Observation): boolean {
+    return this.#byKey.get(observation.key)?.[0] === observation;
+  }
+
   /** The oldest of each of the first `count` objects. */
   first(count: number): Observation[] {
     const found: Observation[] = [];
     for (const observation of this.#inOrder) {
       if (found.length >= count) break;
-      if (this.#byKey.get(observation.key)?.[0] === observation) found.push(observation);
+      if (this.isNext(observation)) found.push(observation);
     }
     return found;
   }
@@ -68,7 +73,7 @@ export class Pending {
 
   /** It is not to be recorded. It must be the oldest of its object. */
   discard(observation: Observation): void {
-    if (this.#byKey.get(observation.key)?.[0] === observation) this.#drop(observation.key, 1);
+    if (this.isNext(observation)) this.#drop(observation.key, 1);
   }
 
   /** Of some object the log holds a state that was not observed here yet. */

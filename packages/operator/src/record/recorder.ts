@@ -156,10 +156,11 @@ export class Recorder implements ObservationSink {
     }
   }
 
-  /** Without the deletions that did not happen. */
+  /** Those that still wait: an append that failed may have been stored after all. Without the deletions that did not happen. */
   async #checked(next: readonly Observation[], signal: AbortSignal): Promise<readonly Observation[]> {
     const sure: Observation[] = [];
     for (const observation of next) {
+      if (!this.#pending.isNext(observation)) continue;
       if (observation.doubtful) {
         const { subject } = observation;
         const uid = await this.#options.look(subject, signal);

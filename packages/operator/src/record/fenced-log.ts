@@ -21,7 +21,7 @@ export interface FencedLogOptions {
   readonly runtime: Runtime;
   readonly onWarning?: OnWarning | undefined;
   /** Told of each change of an object that the log holds, in the order of the log: of others' records and of our own. */
-  readonly onChange?: ((key: string, digest: string, at: Logged) => void) | undefined;
+  readonly onChange?: ((key: string, digest: string, event: RecordedEvent) => void) | undefined;
   readonly on?: Partial<FencedLogEvents> | undefined;
 }
 

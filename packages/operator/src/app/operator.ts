@@ -167,7 +167,11 @@ export class Operator {
         },
         troubled: (error) => this.#readiness.troubled(error, "not recorded yet; trying again"),
         worksAgain: () => this.#readiness.works(),
-        leads: (epoch) => logger.info({ epoch, holder: this.#holder }, "leads"),
+        leads: (epoch) => {
+          // Not with the Lease alone: who cannot say in the log that it leads may not append either.
+          metrics.leads.set(1);
+          logger.info({ epoch, holder: this.#holder }, "leads");
+        },
       },
     });
     this.#recorder = recorder;

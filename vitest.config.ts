@@ -12,6 +12,7 @@ export default defineConfig({
       { find: /^@rynxs\/event-store$/, replacement: library("index.ts") },
       { find: /^@rynxs\/event-store\/open$/, replacement: library("stores/open.ts") },
       { find: /^@rynxs\/event-store\/testing$/, replacement: library("testing/index.ts") },
+      { find: /^@rynxs\/event-store\/trust$/, replacement: library("trust/index.ts") },
       { find: /^@rynxs\/event-store\/s3$/, replacement: library("objects/s3/index.ts") },
       { find: /^@rynxs\/operator$/, replacement: operator("index.ts") },
       { find: /^@rynxs\/operator\/testing$/, replacement: operator("testing/index.ts") },

@@ -12,6 +12,7 @@ const packages = [
       open: "stores/open.js",
       s3: "objects/s3/index.js",
       testing: "testing/index.js",
+      trust: "trust/index.js",
       // A thread's code: found by its name, beside whichever file starts it.
       "run-worker": "stores/file/run-worker.js",
     },

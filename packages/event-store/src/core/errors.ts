@@ -17,6 +17,25 @@ export const VERDICT_CODES = [
 ] as const;
 export type VerdictCode = (typeof VERDICT_CODES)[number];
 
+/** A log is not the one that was signed for, or not as far as was promised. Meaning: docs/SPEC.md, "Trust". */
+export const TRUST_CODES = [
+  /** A signed text is malformed, or nobody who is trusted has signed it. */
+  "SIGNATURE_INVALID",
+  /** It is signed for a log of another name. */
+  "ORIGIN_MISMATCH",
+  /** A proof does not prove what it should. */
+  "PROOF_INVALID",
+  /** The records do not have the root hash that was signed: some of them were rewritten. */
+  "TREE_MISMATCH",
+  /** It is older than what was seen before: the end was cut off, or an old state put back. */
+  "ROLLED_BACK",
+  /** Two signed statements contradict each other: the signer has shown two logs. */
+  "FORKED",
+  /** Too few of the trusted witnesses have signed it. */
+  "NOT_WITNESSED",
+] as const;
+export type TrustCode = (typeof TRUST_CODES)[number];
+
 /** Everything else that can go wrong. */
 export const FAILURE_CODES = [
   /** The caller's event cannot be written: `facts.path` is the JSON path of the offending value. */
@@ -65,7 +84,7 @@ export const FAILURE_CODES = [
   "PACKAGE_MISSING",
 ] as const;
 export type FailureCode = (typeof FAILURE_CODES)[number];
-export type ErrorCode = VerdictCode | FailureCode;
+export type ErrorCode = VerdictCode | TrustCode | FailureCode;
 
 /** What a caller should do: `retry` the same call later, `conflict`: re-read and decide, `fix` the input or the set-up, `evidence`: stop and investigate. */
 export type ErrorAction = "retry" | "conflict" | "fix" | "evidence";
@@ -115,7 +134,7 @@ export class EventStoreError extends Error {
 
   /** What a caller should do with this error. */
   get action(): ErrorAction {
-    if (isVerdictCode(this.code)) return "evidence";
+    if (isVerdictCode(this.code) || isTrustCode(this.code)) return "evidence";
     switch (this.code) {
       case "UNAVAILABLE":
       case "IO_FAILED":
@@ -155,6 +174,15 @@ export class VerificationError extends EventStoreError {
     this.seq = at.seq;
     this.expected = at.expected;
     this.actual = at.actual;
+  }
+}
+
+/** What was signed, proved or remembered of a log does not hold. */
+export class TrustError extends EventStoreError {
+  declare readonly code: TrustCode;
+
+  constructor(code: TrustCode, message: string, details: ErrorDetails = {}) {
+    super(code, message, details);
   }
 }
 
@@ -201,4 +229,8 @@ export class ConfigError extends EventStoreError {
 
 export function isVerdictCode(code: string): code is VerdictCode {
   return (VERDICT_CODES as readonly string[]).includes(code);
+}
+
+export function isTrustCode(code: string): code is TrustCode {
+  return (TRUST_CODES as readonly string[]).includes(code);
 }

@@ -108,6 +108,11 @@ export class LogKeys {
     return `${this.root}_positions/${name}.json`;
   }
 
+  /** What the keys of the Merkle tree's tiles and of signed checkpoints begin with. */
+  get tlog(): string {
+    return `${this.root}_tlog/`;
+  }
+
   /** What the keys of all snapshots begin with. */
   get snapshots(): string {
     return `${this.root}_snapshots/`;

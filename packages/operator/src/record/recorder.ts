@@ -122,7 +122,8 @@ export class Recorder implements ObservationSink {
     const live = this.#liveOf(scope);
     live.keepOnly(new Set([...keys].map((key) => `${resource} ${key}`)));
     if (this.#leads) this.#report(live);
-    for (const missing of this.#missingNow()) await this.#offer(missing);
+    const within = scope.namespace === undefined ? "" : `${scope.namespace}/`;
+    for (const missing of this.#missingNow(`${resource} ${within}`)) await this.#offer(missing);
   }
 
   /**
@@ -233,11 +234,11 @@ export class Recorder implements ObservationSink {
     }
   }
 
-  /** The deletions of what the log holds and the cluster has no more. */
-  *#missingNow(): Generator<Observation> {
+  /** The deletions of what the log holds, under keys that begin so, and the cluster has no more. */
+  *#missingNow(prefix = ""): Generator<Observation> {
     const at = this.#options.runtime.elapsed();
     for (const key of Object.keys(this.#options.log.state.objects)) {
-      const subject = this.#missing(key);
+      const subject = key.startsWith(prefix) ? this.#missing(key) : null;
       if (subject) yield observeDeletion(subject, at, true);
     }
   }

@@ -22,6 +22,7 @@ It is configured by environment variables alone; docs/operations/operator.md lis
 
 /** What is left to do after the grace period, or after the end, gets so long. */
 const LEAVE_MS = 2_000;
+const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 /** @returns the exit code: 0 fine, 1 usage or runtime error */
 export async function main(args: readonly string[], env: Environment): Promise<number> {
@@ -89,12 +90,13 @@ async function run(env: Environment): Promise<number> {
   } satisfies OperatorParts & { openStore: (counts: PutCounts) => unknown });
   const stop = new AbortController();
   const end = (): void => {
+    for (const signal of SIGNALS) process.removeListener(signal, end);
     stop.abort();
     // What is still under way after the grace period must not keep the process: a request that nobody answers takes longer.
     setTimeout(() => process.exit(0), config.shutdownGraceMs + LEAVE_MS).unref();
   };
-  // A second signal ends it the hard way: Node's default.
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, end);
+  // A second signal, of either kind, ends it the hard way: Node's default.
+  for (const signal of SIGNALS) process.once(signal, end);
   try {
     await operator.run(stop.signal);
   } catch (error) {

@@ -33,10 +33,7 @@ export function leadInTurn(
     if (error instanceof LeadershipLostError) logger.error(errorFields(error), "deposed; appends no more");
     else readiness.troubled(error, "the leadership or its lease failed");
   };
-  const leadMarked = async (leadership: Leadership): Promise<void> => {
-    metrics.leads.set(1);
-    await lead(leadership).finally(() => metrics.leads.set(0));
-  };
+  const leadMarked = (leadership: Leadership): Promise<void> => lead(leadership).finally(() => metrics.leads.set(0));
   if (!enabled) return alwaysLead(options, signal, leadMarked, failed);
   const lock = new LeaseLock(api, { namespace, name: leaseName }, times.retryPeriodMs);
   const elector = new Elector(lock, {

@@ -138,7 +138,7 @@ export class Operator {
       writerId: config.writerId,
       runtime,
       onWarning: ({ code, message }) => logger.warn({ code }, message),
-      onChange: (key, digest) => recorder.logged(key, digest),
+      onChange: (key, digest, event) => recorder.logged(key, digest, event),
       on: {
         replayed: (ms) => metrics.replay.observe(ms / 1000),
         head: ({ seq }) => metrics.headSeq.set(seq),
@@ -166,7 +166,12 @@ export class Operator {
           reports.recorded(observation, at);
         },
         troubled: (error) => this.#readiness.troubled(error, "not recorded yet; trying again"),
-        leads: (epoch) => logger.info({ epoch, holder: this.#holder }, "leads"),
+        worksAgain: () => this.#readiness.works(),
+        leads: (epoch) => {
+          // Not with the Lease alone: who cannot say in the log that it leads may not append either.
+          metrics.leads.set(1);
+          logger.info({ epoch, holder: this.#holder }, "leads");
+        },
       },
     });
     this.#recorder = recorder;

@@ -29,7 +29,7 @@ export function reportsOf(options: ReportsOptions): Pick<RecorderEvents, "record
       logger.info({ ...traceOf(subject), type, seq: logged.seq, event_hash: logged.eventHash }, "recorded");
       const report = { subject, seen, at: { type, ...logged } };
       if (payload !== null && writesStatus(subject)) reporter.status(key, report);
-      if (config.kubernetesEvents) reporter.event(key, report);
+      if (config.kubernetesEvents && !isEvent(subject)) reporter.event(key, report);
     },
     unreported: ({ key, subject, status: seen }, seq) => {
       if (!writesStatus(subject)) return;
@@ -41,4 +41,9 @@ export function reportsOf(options: ReportsOptions): Pick<RecorderEvents, "record
     },
     refused: (subject, error) => logger.error({ ...traceOf(subject), ...errorFields(error) }, "cannot be recorded"),
   };
+}
+
+/** An Event about an Event would be observed, recorded, and so make another. */
+function isEvent({ resource: { group, plural } }: Subject): boolean {
+  return plural === "events" && (group === "" || group === "events.k8s.io");
 }

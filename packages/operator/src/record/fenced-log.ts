@@ -21,7 +21,7 @@ export interface FencedLogOptions {
   readonly runtime: Runtime;
   readonly onWarning?: OnWarning | undefined;
   /** Told of each change of an object that the log holds, in the order of the log: of others' records and of our own. */
-  readonly onChange?: ((key: string, digest: string, at: Logged) => void) | undefined;
+  readonly onChange?: ((key: string, digest: string, event: RecordedEvent) => void) | undefined;
   readonly on?: Partial<FencedLogEvents> | undefined;
 }
 
@@ -61,6 +61,8 @@ export class FencedLog {
   readonly #options: FencedLogOptions;
   #state: LoggedState = { leader: null, objects: {} };
   #head: Head = { seq: -1, hash: "0".repeat(64) };
+  /** Seq of the LeaderElected event by which this process took over last. */
+  #electedAt = -1;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(store: EventStore, options: FencedLogOptions) {
@@ -109,7 +111,10 @@ export class FencedLog {
         const { holder, lease, transitions } = leadership;
         const payload = canonicalState({ epoch, holder, lease, lease_transitions: transitions });
         const entry = { type: LEADER_ELECTED, aggregateId: lease, payload, resource: LEASES };
-        if (await this.#write(leadership, epoch, [entry])) return epoch;
+        const [elected] = (await this.#write(leadership, epoch, [entry])) ?? [];
+        if (elected === undefined) continue;
+        this.#electedAt = elected.seq;
+        return epoch;
       }
     });
   }
@@ -146,7 +151,7 @@ export class FencedLog {
 
   #checkEpoch(epoch: number): void {
     const leader = this.#state.leader;
-    if (leader?.epoch === epoch) return;
+    if (leader?.epoch === epoch && leader.seq === this.#electedAt) return;
     throw new LeadershipLostError(
       "log",
       `the log has a newer leader: epoch ${String(leader?.epoch ?? 0)}, ${leader?.holder ?? "nobody"}; ours was ${String(epoch)}`,

@@ -15,7 +15,8 @@ export interface LoggedState {
 }
 
 export interface LoggedLeader {
-  /** 1, 2, 3 …: each LeaderElected has the next one, which the compare-and-swap of its append makes unique. */
+  /** 1, 2, 3 …: each LeaderElected has the next one, which the compare-and-swap of its append makes unique. One with any other is nobody's
+   * but deposes all the same, and does not count. */
   readonly epoch: number;
   readonly holder: string;
   readonly seq: number;
@@ -50,11 +51,14 @@ export function loggedChange(event: RecordedEvent): { readonly key: string; read
 
 export const LOGGED_STATE: Projection<LoggedState> = defineProjection<LoggedState>({
   name: "rynxs-operator",
-  version: 1,
+  version: 2,
   initial: () => ({ leader: null, objects: {} }),
   apply: (state, event) => {
-    const leader = electedLeader(event);
-    if (leader !== null) state.leader = leader;
+    const elected = electedLeader(event);
+    if (elected !== null) {
+      const last = state.leader?.epoch ?? 0;
+      state.leader = { ...elected, epoch: elected.epoch === last + 1 ? elected.epoch : last };
+    }
     const change = loggedChange(event);
     if (change === null) return state;
     if (change.digest === ABSENT) Reflect.deleteProperty(state.objects, change.key);

@@ -79,7 +79,8 @@ export function observe(resource: ResourceType, object: KubeObject, at: number):
     name: metadata.name,
     ...(metadata.namespace !== undefined && { namespace: metadata.namespace }),
     labels: metadata.labels ?? {},
-    annotations: lasting(metadata.annotations ?? {}),
+    // Of what must stay unknown, tools keep copies in annotations of their own.
+    annotations: resource.metadataOnly ? {} : lasting(metadata.annotations ?? {}),
     spec,
     spec_hash: hash("sha256", canonicalState(spec), "hex").slice(0, 16),
     ...(metadata.generation !== undefined && { generation: metadata.generation }),

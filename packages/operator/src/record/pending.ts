@@ -46,29 +46,40 @@ export class Pending {
     return true;
   }
 
+  /** It waits, and nothing of its object before it. */
+  isNext(observation: Observation): boolean {
+    return this.#byKey.get(observation.key)?.[0] === observation;
+  }
+
   /** The oldest of each of the first `count` objects. */
   first(count: number): Observation[] {
     const found: Observation[] = [];
     for (const observation of this.#inOrder) {
       if (found.length >= count) break;
-      if (this.#byKey.get(observation.key)?.[0] === observation) found.push(observation);
+      if (this.isNext(observation)) found.push(observation);
     }
     return found;
   }
 
-  /** The log holds this state now. */
-  recorded(key: string, digest: string): void {
-    const index = this.#byKey.get(key)?.findIndex((observation) => observation.digest === digest) ?? -1;
-    if (index < 0) this.#ahead.set(key, digest);
-    else {
-      this.#ahead.delete(key);
-      this.#drop(key, index + 1);
+  /** The log holds this state now. @returns the observation of it; null when it was not observed here yet */
+  recorded(key: string, digest: string): Observation | null {
+    const queued = this.#byKey.get(key) ?? [];
+    const index = queued.findIndex((observation) => observation.digest === digest);
+    const found = queued[index];
+    if (found === undefined) {
+      this.#ahead.set(key, digest);
+      return null;
     }
+    this.#ahead.delete(key);
+    this.#drop(key, index + 1);
+    return found;
   }
 
   /** It is not to be recorded. It must be the oldest of its object. */
   discard(observation: Observation): void {
-    if (this.#byKey.get(observation.key)?.[0] === observation) this.#drop(observation.key, 1);
+    if (!this.isNext(observation)) return;
+    this.#drop(observation.key, 1);
+    this.#dropKnown(observation.key);
   }
 
   /** Of some object the log holds a state that was not observed here yet. */
@@ -88,7 +99,10 @@ export class Pending {
 
   /** Keeps only the newest of each object. */
   coalesce(): void {
-    for (const [key, queued] of this.#byKey) this.#drop(key, queued.length - 1);
+    for (const [key, queued] of this.#byKey) {
+      this.#drop(key, queued.length - 1);
+      this.#dropKnown(key);
+    }
   }
 
   /** Until something has changed here, or the signal aborts. */
@@ -102,6 +116,11 @@ export class Pending {
       signal.addEventListener("abort", done, { once: true });
       this.#waiting.push(done);
     });
+  }
+
+  /** Without what came before it, the next may be what the log holds already. */
+  #dropKnown(key: string): void {
+    if (this.#byKey.get(key)?.[0]?.digest === this.#logged(key)) this.#drop(key, 1);
   }
 
   #drop(key: string, count: number): void {

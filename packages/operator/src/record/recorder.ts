@@ -1,4 +1,10 @@
-import { EventStoreError, InvalidEventError, type Runtime } from "@rynxs/event-store";
+import {
+  canonicalState,
+  EventStoreError,
+  InvalidEventError,
+  type RecordedEvent,
+  type Runtime,
+} from "@rynxs/event-store";
 import { LeadershipLostError, type Leadership } from "../election/port.js";
 import type { KubeObject } from "../kube/port.js";
 import type { ObjectKey, ObservationSink, WatchScope } from "../watch/sink.js";
@@ -43,6 +49,8 @@ export interface RecorderEvents {
   refused(subject: Subject, error: unknown): void;
   /** An append or a read failed; it is tried again. */
   troubled(error: unknown): void;
+  /** What had failed has been done. */
+  worksAgain(): void;
   leads(epoch: number): void;
 }
 
@@ -60,6 +68,8 @@ export class Recorder implements ObservationSink {
   readonly #scopes = new Map<string, { readonly scope: WatchScope; readonly live: LiveObjects }>();
   readonly #closed = new AbortController();
   #leads = false;
+  /** Of the leadership that lasts or was the last. */
+  #epoch = 0;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -72,8 +82,10 @@ export class Recorder implements ObservationSink {
   }
 
   /** The log holds this now: given to the log as its `onChange`. */
-  logged(key: string, digest: string): void {
-    this.#pending.recorded(key, digest);
+  logged(key: string, digest: string, { seq, eventHash, meta }: RecordedEvent): void {
+    const observation = this.#pending.recorded(key, digest);
+    const isOurs = this.#leads && meta["fencing_token"] === this.#epoch;
+    if (observation !== null && isOurs) this.#options.on?.recorded?.(observation, { seq, eventHash });
   }
 
   /** Holds back no watch any more: nothing will be recorded. */
@@ -106,8 +118,11 @@ export class Recorder implements ObservationSink {
 
   async listed(scope: WatchScope, keys: ReadonlySet<ObjectKey>): Promise<void> {
     const resource = loggedResource(scope.resource);
-    this.#liveOf(scope).keepOnly(new Set([...keys].map((key) => `${resource} ${key}`)));
-    await this.#offerMissing();
+    const live = this.#liveOf(scope);
+    live.keepOnly(new Set([...keys].map((key) => `${resource} ${key}`)));
+    if (this.#leads) this.#report(live);
+    const within = scope.namespace === undefined ? "" : `${scope.namespace}/`;
+    for (const missing of this.#missingNow(`${resource} ${within}`)) await this.#offer(missing);
   }
 
   /**
@@ -118,11 +133,13 @@ export class Recorder implements ObservationSink {
     const { log, on } = this.#options;
     const epoch = await this.#persist(leadership, () => log.takeOver(leadership));
     on?.leads?.(epoch);
+    this.#epoch = epoch;
     this.#leads = true;
     try {
       if (this.#pending.isOutrun) await this.#relist();
-      await this.#offerMissing();
-      this.#reportAll();
+      // Whether there is room or not: who makes room is waiting for this.
+      for (const missing of this.#missingNow()) this.#pending.offer(missing);
+      for (const { live } of this.#scopes.values()) this.#report(live);
       while (!(draining.aborted && this.#pending.size === 0)) {
         const next = this.#pending.first(this.#options.batch);
         if (next.length > 0) await this.#persist(leadership, () => this.#record(leadership, epoch, next));
@@ -140,8 +157,7 @@ export class Recorder implements ObservationSink {
     if (sure.length === 0) return;
     const entries = await Promise.all(sure.map((observation) => this.#entry(observation, leadership.signal)));
     try {
-      const written = await log.append(leadership, epoch, entries);
-      for (const [index, at] of (written ?? []).entries()) on?.recorded?.(sure[index] as Observation, at);
+      await log.append(leadership, epoch, entries);
     } catch (error) {
       const [only, other] = sure;
       if (!(error instanceof EventStoreError && (error instanceof InvalidEventError || error.code === "TOO_LARGE")))
@@ -155,10 +171,14 @@ export class Recorder implements ObservationSink {
     }
   }
 
-  /** Without the deletions that did not happen, and what the log says already: it stood behind one of those. */
+  /**
+   * Those that still wait: an append that failed may have been stored after all. Without the deletions that did not happen, and what the log
+   * says already: it stood behind one of those.
+   */
   async #checked(next: readonly Observation[], signal: AbortSignal): Promise<readonly Observation[]> {
     const sure: Observation[] = [];
     for (const observation of next) {
+      if (!this.#pending.isNext(observation)) continue;
       if (observation.digest === this.#loggedDigest(observation.key)) {
         this.#pending.discard(observation);
         continue;
@@ -185,9 +205,19 @@ export class Recorder implements ObservationSink {
       type: eventTypeOf(observation),
       aggregateId: aggregateIdOf(subject),
       // What a deletion deletes is what was recorded last, whether it was seen or concluded.
-      payload: payload ?? (last ? await log.payloadAt(last[0], signal) : "{}"),
+      payload: payload ?? (last ? await this.#payloadAt(last[0], subject, signal) : "{}"),
       resource: loggedResource(subject.resource),
     };
+  }
+
+  async #payloadAt(seq: number, { name, namespace }: Subject, signal: AbortSignal): Promise<string> {
+    try {
+      return await this.#options.log.payloadAt(seq, signal);
+    } catch (error) {
+      if (!(error instanceof EventStoreError && error.code === "ARCHIVED")) throw error;
+      // To wait until somebody restores it would hold back everything else.
+      return canonicalState({ name, ...(namespace !== undefined && { namespace }) });
+    }
   }
 
   /** Again and again, as long as it may help and the leadership lasts. */
@@ -196,7 +226,9 @@ export class Recorder implements ObservationSink {
     for (let tries = 0; ; tries++) {
       try {
         if (tries > 0) await log.recover(leadership.signal);
-        return await work();
+        const done = await work();
+        if (tries > 0) on?.worksAgain?.();
+        return done;
       } catch (error) {
         if (error instanceof LeadershipLostError) throw error;
         if (leadership.signal.aborted) throw leadership.signal.reason;
@@ -208,12 +240,12 @@ export class Recorder implements ObservationSink {
     }
   }
 
-  /** Offers the deletion of what the log holds and the cluster has no more. */
-  async #offerMissing(): Promise<void> {
+  /** The deletions of what the log holds, under keys that begin so, and the cluster has no more. */
+  *#missingNow(prefix = ""): Generator<Observation> {
     const at = this.#options.runtime.elapsed();
     for (const key of Object.keys(this.#options.log.state.objects)) {
-      const subject = this.#missing(key);
-      if (subject) await this.#offer(observeDeletion(subject, at, true));
+      const subject = key.startsWith(prefix) ? this.#missing(key) : null;
+      if (subject) yield observeDeletion(subject, at, true);
     }
   }
 
@@ -247,13 +279,11 @@ export class Recorder implements ObservationSink {
     await this.#options.relist(forget);
   }
 
-  #reportAll(): void {
+  #report(live: LiveObjects): void {
     const { log, on } = this.#options;
-    for (const { live } of this.#scopes.values()) {
-      for (const object of live.values()) {
-        const seq = log.state.objects[object.key]?.[0];
-        if (seq !== undefined && seq !== object.reportedSeq) on?.unreported?.(object, seq);
-      }
+    for (const object of live.values()) {
+      const seq = log.state.objects[object.key]?.[0];
+      if (seq !== undefined && seq !== object.reportedSeq) on?.unreported?.(object, seq);
     }
   }
 

@@ -3,7 +3,7 @@ import type { KubeApi, KubeObject } from "../kube/port.js";
 import { microTime } from "../election/micro-time.js";
 import type { Logged } from "../record/fenced-log.js";
 import { conditionsOf, HOME_GROUP, type SeenStatus, type Subject } from "../record/observation.js";
-import { RECORDED, recordedMessage } from "../record/recorded-condition.js";
+import { RECORDED, recordedMessage, recordedSeqOf } from "../record/recorded-condition.js";
 
 /** Where in the log it is. */
 export interface RecordedAt extends Logged {
@@ -20,7 +20,8 @@ export function objectPath({ resource, namespace, name }: Subject): string {
 
 /**
  * Writes the condition `Recorded` into the object's status, by a merge patch that holds only if the object is still the one that was seen: the
- * conditions of others are written back as they were. Does nothing for an object that is gone. @throws KubeError
+ * conditions of others are written back as they were. Does nothing for an object that is gone, nor when somebody has written a later seq since
+ * it was seen: another replica leads by now. @throws KubeError
  */
 export async function writeStatus(
   api: KubeApi,
@@ -29,6 +30,7 @@ export async function writeStatus(
   at: RecordedAt,
   unixMs: number,
 ): Promise<void> {
+  const before = recordedSeqOf(seen?.conditions ?? []);
   let current = seen ?? (await readStatus(api, subject));
   for (let tries = 1; current !== null; tries++) {
     try {
@@ -47,6 +49,8 @@ export async function writeStatus(
       if (error.code === "NOT_FOUND") return;
       if (error.code !== "CONFLICT" || tries > 3) throw error;
       current = await readStatus(api, subject);
+      const now = recordedSeqOf(current?.conditions ?? []);
+      if (now !== before && now > at.seq) return;
     }
   }
 }
@@ -111,7 +115,7 @@ export async function announce(
       body: {
         apiVersion: "events.k8s.io/v1",
         kind: "Event",
-        metadata: { name: `${name.slice(0, 253 - suffix.length)}${suffix}`, namespace },
+        metadata: { name: `${dnsName(name, 253 - suffix.length)}${suffix}`, namespace },
         eventTime: microTime(unixMs),
         reportingController: `${HOME_GROUP}/rynxs-operator`,
         reportingInstance: source.instance.slice(0, 128),
@@ -129,6 +133,14 @@ export async function announce(
       },
     });
   } catch (error) {
-    if (!(error instanceof KubeError && error.code === "CONFLICT")) throw error;
+    // Said already, or its namespace is gone.
+    if (!(error instanceof KubeError && ["CONFLICT", "NOT_FOUND"].includes(error.code))) throw error;
   }
+}
+
+/** The name as part of an Event's: those of some kinds (`system:node`) are none that an Event may have. */
+function dnsName(name: string, length: number): string {
+  const labels = name.toLowerCase().slice(0, length).split(".");
+  const fit = labels.map((label) => label.replace(/[^a-z0-9-]/g, "-").replace(/^-+|-+$/g, ""));
+  return fit.filter((label) => label !== "").join(".") || "object";
 }

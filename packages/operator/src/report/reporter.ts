@@ -26,6 +26,8 @@ interface Task extends Report {
 
 const AT_ONCE = 4;
 const TRIES = 5;
+/** No server keeps one of the few places for longer. */
+const LONGEST_PAUSE_MS = 30_000;
 /** Reports are a courtesy: when so many wait, new ones are left to the next take-over. */
 const CAPACITY = 50_000;
 
@@ -116,7 +118,7 @@ export class Reporter {
           onError?.(kind, subject, error);
           return;
         }
-        const pause = error.retryAfterMs ?? runtime.random() * 200 * 2 ** tries;
+        const pause = Math.min(error.retryAfterMs ?? runtime.random() * 200 * 2 ** tries, LONGEST_PAUSE_MS);
         await runtime.sleep(pause, this.#closed.signal);
       }
     }

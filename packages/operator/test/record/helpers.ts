@@ -93,7 +93,7 @@ export async function replica(
   const log: FencedLog = new FencedLog(store, {
     writerId: name,
     runtime,
-    onChange: (key, digest) => recorder.logged(key, digest),
+    onChange: (key, digest, event) => recorder.logged(key, digest, event),
   });
   const recorder: Recorder = new Recorder({
     log,

@@ -18,7 +18,6 @@ interface Golden {
       readonly namespace: string;
       readonly spec: object;
     };
-    readonly meta: { readonly resource: string };
   };
 }
 
@@ -40,7 +39,7 @@ describe("an observation", () => {
       const payload = JSON.parse(observed.payload!) as Record<string, unknown>;
       expect(aggregateIdOf(observed.subject)).toBe(id);
       expect(`${observed.subject.resource.kind}Observed`).toBe(event.type);
-      expect(loggedResource(AGENTS)).toBe(event.meta.resource);
+      expect(loggedResource(AGENTS)).toBe("agents");
       for (const field of ["name", "namespace", "annotations", "spec_hash"])
         expect(payload[field]).toEqual(event.payload[field]);
       expect(canonicalState(payload["spec"])).toBe(canonicalState(spec));

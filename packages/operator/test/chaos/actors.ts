@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FakeCluster } from "@rynxs/operator/testing";
+import { hasAborted } from "../../src/watch/aborted.js";
 import type { Changes } from "./changes.js";
 import type { Counts } from "./counts.js";
 import { someApiFault, someS3Fault, someWatchFault, type FaultChoice } from "./faults.js";
@@ -144,7 +145,7 @@ export async function ambush(stage: Stage): Promise<void> {
     leader.spared = true;
     leader.pause();
     const isLed = (): boolean => ![undefined, leader].includes(leaderOf(stage));
-    for (let tries = 0; tries < 200 && !isLed() && !over.aborted; tries++) await pause((leaseMs * 3) / 200, over);
+    for (let tries = 0; tries < 200 && !isLed() && !hasAborted(over); tries++) await pause((leaseMs * 3) / 200, over);
     await pause(1_000, over);
     // Nor does the API server tell it at once.
     const heal = cluster.partition(({ user }) => user === leader.user, "stall");

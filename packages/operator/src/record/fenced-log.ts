@@ -9,11 +9,12 @@ import {
   type JsonObject,
   type NewEvent,
   type OnWarning,
+  type Projected,
   type RecordedEvent,
   type Runtime,
 } from "@rynxs/event-store";
 import { LeadershipLostError, type Leadership } from "../election/port.js";
-import { LEADER_ELECTED, LOGGED_STATE, loggedChange, SOURCE, type LoggedState } from "./logged-state.js";
+import { isLoggedState, LEADER_ELECTED, LOGGED_STATE, loggedChange, SOURCE, type LoggedState } from "./logged-state.js";
 
 export interface FencedLogOptions {
   /** meta.writer_id of every event. */
@@ -47,6 +48,9 @@ export interface Logged {
   readonly seq: number;
   readonly eventHash: string;
 }
+
+/** What a snapshot that somebody else wrote leads to. */
+const SNAPSHOT_FAULTS: readonly string[] = ["PROJECTION_FAILED", "NOT_DETERMINISTIC"];
 
 const LEASES = "leases.coordination.k8s.io";
 
@@ -82,15 +86,28 @@ export class FencedLog {
   /** Reads the whole log, from its newest snapshot on. @throws as `project` */
   load(signal: AbortSignal): Promise<void> {
     return this.#timed(async () => {
-      const { state, head } = await project(this.#store, LOGGED_STATE, {
-        snapshot: true,
-        signal,
-        runtime: this.#options.runtime,
-        ...(this.#options.onWarning && { onWarning: this.#options.onWarning }),
-      });
+      const { state, head } = await this.#projected(signal);
       this.#state = state;
       this.#moveTo(head);
     });
+  }
+
+  async #projected(signal: AbortSignal): Promise<Projected<LoggedState>> {
+    const { runtime, onWarning } = this.#options;
+    const options = { signal, runtime, ...(onWarning && { onWarning }) };
+    let why: string;
+    try {
+      const projected = await project(this.#store, LOGGED_STATE, { ...options, snapshot: true });
+      if (isLoggedState(projected.state)) return projected;
+      why = "it is no state of this projection";
+    } catch (error) {
+      const isSnapshots = error instanceof EventStoreError && SNAPSHOT_FAULTS.includes(error.code);
+      if (!isSnapshots) throw error;
+      why = error.message;
+    }
+    // Whatever lies beside the log, the log tells.
+    onWarning?.({ code: "SNAPSHOT_UNUSABLE", message: `a snapshot is of no use (${why}): the whole log is read` });
+    return project(this.#store, LOGGED_STATE, { ...options, useSnapshots: false });
   }
 
   /** Reads what has come since. @throws as `EventStore.read` */

@@ -54,6 +54,7 @@ export const LOGGED_STATE: Projection<LoggedState> = defineProjection<LoggedStat
   version: 2,
   initial: () => ({ leader: null, objects: {} }),
   apply: (state, event) => {
+    if (!hasParts(state)) throw new TypeError("what it goes on from is no state of this projection");
     const elected = electedLeader(event);
     if (elected !== null) {
       const last = state.leader?.epoch ?? 0;
@@ -72,4 +73,31 @@ function electedLeader({ type, meta, payload, seq }: RecordedEvent): LoggedLeade
   const { epoch, holder } = payload as JsonObject & { readonly epoch?: unknown; readonly holder?: unknown };
   if (typeof epoch !== "number" || !Number.isSafeInteger(epoch) || typeof holder !== "string") return null;
   return { epoch, holder, seq };
+}
+
+/** Whether it can be one: a snapshot may hold anything. */
+export function isLoggedState(state: unknown): state is LoggedState {
+  if (!hasParts(state)) return false;
+  return Object.values(state.objects).every((entry: unknown) => {
+    if (!Array.isArray(entry) || entry.length !== 2) return false;
+    const [seq, digest] = entry as unknown[];
+    return isSeq(seq) && typeof digest === "string";
+  });
+}
+
+function hasParts(state: unknown): state is LoggedState {
+  const { leader, objects } = (state ?? {}) as { readonly leader?: unknown; readonly objects?: unknown };
+  return isRecord(objects) && (leader === null || isLeader(leader));
+}
+
+function isLeader(value: unknown): boolean {
+  return isRecord(value) && isSeq(value["epoch"]) && isSeq(value["seq"]) && typeof value["holder"] === "string";
+}
+
+function isSeq(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

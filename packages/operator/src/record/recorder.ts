@@ -70,6 +70,8 @@ export class Recorder implements ObservationSink {
   #leads = false;
   /** Of the leadership that lasts or was the last. */
   #epoch = 0;
+  /** Seq of the LeaderElected event that it began with, or of one behind it. */
+  #ledFrom = -1;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -120,7 +122,8 @@ export class Recorder implements ObservationSink {
     const resource = loggedResource(scope.resource);
     const live = this.#liveOf(scope);
     live.keepOnly(new Set([...keys].map((key) => `${resource} ${key}`)));
-    if (this.#leads) this.#report(live);
+    // What was recorded since is reported by itself.
+    if (this.#leads) this.#report(live, this.#ledFrom);
     const within = scope.namespace === undefined ? "" : `${scope.namespace}/`;
     for (const missing of this.#missingNow(`${resource} ${within}`)) await this.#offer(missing);
   }
@@ -134,6 +137,7 @@ export class Recorder implements ObservationSink {
     const epoch = await this.#persist(leadership, () => log.takeOver(leadership));
     on?.leads?.(epoch);
     this.#epoch = epoch;
+    this.#ledFrom = log.head.seq;
     this.#leads = true;
     try {
       if (this.#pending.isOutrun) await this.#relist();
@@ -279,11 +283,12 @@ export class Recorder implements ObservationSink {
     await this.#options.relist(forget);
   }
 
-  #report(live: LiveObjects): void {
+  /** Of objects that were recorded before `before`. */
+  #report(live: LiveObjects, before = Infinity): void {
     const { log, on } = this.#options;
     for (const object of live.values()) {
       const seq = log.state.objects[object.key]?.[0];
-      if (seq !== undefined && seq !== object.reportedSeq) on?.unreported?.(object, seq);
+      if (seq !== undefined && seq < before && seq !== object.reportedSeq) on?.unreported?.(object, seq);
     }
   }
 

@@ -133,8 +133,10 @@ export async function announce(
       },
     });
   } catch (error) {
-    // Said already, or its namespace is gone.
-    if (!(error instanceof KubeError && ["CONFLICT", "NOT_FOUND"].includes(error.code))) throw error;
+    if (!(error instanceof KubeError)) throw error;
+    const isGoing = error.code === "FORBIDDEN" && error.message.includes("is being terminated");
+    // Said already, or its namespace is gone or about to be.
+    if (!isGoing && !["CONFLICT", "NOT_FOUND"].includes(error.code)) throw error;
   }
 }
 

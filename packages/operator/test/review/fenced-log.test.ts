@@ -1,6 +1,7 @@
-import { memoryObjects, type EventStore } from "@rynxs/event-store";
+import { defineProjection, memoryObjects, project, type EventStore } from "@rynxs/event-store";
 import { describe, expect, it } from "vitest";
 import { FencedLog } from "../../src/record/fenced-log.js";
+import { LOGGED_STATE } from "../../src/record/logged-state.js";
 import { FakeTime } from "../fake-time.js";
 import { eventsOf, leadership, openLog } from "../record/helpers.js";
 
@@ -52,4 +53,26 @@ describe("LeaderElected events of another program", () => {
     await expect(a.log.append(held, epoch, [entry])).rejects.toMatchObject({ reason: "log" });
     expect(await a.log.takeOver(leadership("a_2"))).toBe(epoch + 1);
   });
+});
+
+describe("a snapshot that somebody else wrote", () => {
+  it.each([{}, null, [], { leader: null }, { leader: 5, objects: {} }, { leader: null, objects: [] }])(
+    "and that is no state of this projection (%j) costs nothing but speed",
+    async (state) => {
+      const objects = memoryObjects();
+      const a = await writer(objects, "a");
+      const held = leadership("a_1");
+      const epoch = await a.log.takeOver(held);
+      await a.log.append(held, epoch, [entry]);
+      const { name, version } = LOGGED_STATE;
+      const other = defineProjection<unknown>({ name, version, initial: () => state, apply: (same) => same });
+      await project(a.store, other, { snapshot: true });
+      const same = await writer(objects, "b");
+      expect(same.log.state).toEqual(a.log.state);
+      await a.log.append(held, epoch, [{ ...entry, aggregateId: "universe/y" }]);
+      const further = await writer(objects, "c");
+      expect(further.log.state).toEqual(a.log.state);
+      expect(further.log.head).toEqual(a.log.head);
+    },
+  );
 });

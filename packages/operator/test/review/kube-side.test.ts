@@ -27,9 +27,9 @@ function api(answer: (request: KubeRequest) => unknown): KubeApi & { readonly as
   };
 }
 
-const refusing = (code: KubeErrorCode): KubeApi =>
+const refusing = (code: KubeErrorCode, message = "refused"): KubeApi =>
   api(() => {
-    throw new KubeError(code, "refused");
+    throw new KubeError(code, message);
   });
 
 describe("whether an object is gone", () => {
@@ -95,8 +95,12 @@ describe("a Kubernetes Event", () => {
       );
   });
 
-  it("of a namespace that is gone is no error", async () => {
-    await announce(refusing("NOT_FOUND"), subject, at(1), { instance: "op-0" }, 0);
+  it("of a namespace that is gone, or about to be, is no error; one that may not be written is", async () => {
+    const write = (cluster: KubeApi) => announce(cluster, subject, at(1), { instance: "op-0" }, 0);
+    await write(refusing("NOT_FOUND"));
+    const said = "403 Forbidden: unable to create new content in namespace universe because it is being terminated";
+    await write(refusing("FORBIDDEN", said));
+    await expect(write(refusing("FORBIDDEN"))).rejects.toMatchObject({ code: "FORBIDDEN" });
   });
 });
 

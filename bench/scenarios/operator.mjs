@@ -1,6 +1,5 @@
 // The operator as real processes: what a change costs, how soon it is recorded, starts, fail-over, memory.
 
-const LATENCY_MS = 15;
 const DEFAULT_LEASE = [30, 20, 5];
 
 export const scenario = {
@@ -8,13 +7,14 @@ export const scenario = {
   title: "the operator: changes, starts, fail-over, memory",
   rounds: 3,
   async plan(context) {
+    const latencyMs = context.fixed(15, 0);
     const changes = context.size(100, 5);
     const agents = context.fixed(10_000, 200);
     const run = context.fixed(1500, 40);
     const lease = context.fixed([4, 3, 1], [3, 2, 1]);
     const kills = context.fixed(3, 1);
     const module = "contenders/operator.mjs";
-    const ours = (id, title, open, options, latencyMs = LATENCY_MS) => ({
+    const ours = (id, title, open, options) => ({
       id,
       title,
       ours: true,
@@ -25,7 +25,7 @@ export const scenario = {
     const first = { agents, limitMs: 20_000 };
     return {
       about:
-        `Processes of rynxs-operator, an API server (the fake one of @rynxs/operator/testing) and a bucket (the emulator, ${LATENCY_MS} ms per request), each a process of its own.\n` +
+        `Processes of rynxs-operator, an API server (the fake one of @rynxs/operator/testing) and a bucket (the emulator, ${latencyMs} ms per request), each a process of its own.\n` +
         `${changes} changes of agents of 2 KB at chance times, one at a time; from before the API server is told to the event's being stored. A round trip is the median of PUTs and GETs.\n` +
         `Starts with ${agents.toLocaleString("en")} agents of 2 KB: recorded already, one object an event, or not (without batches: the first ${first.limitMs / 1000} s).\n` +
         `Fail-over: from SIGKILL to the record of a change that was made then; ${kills} a round. The long run: ${(4 * run).toLocaleString("en")} changes of 100 agents, no latency.`,
@@ -40,7 +40,7 @@ export const scenario = {
           ? []
           : [ours("default", "fail-over, default lease", "failOver", { lease: DEFAULT_LEASE, times: 1 })]),
         ours("stopped", "clean shutdown, default lease", "handOver", { lease: DEFAULT_LEASE, times: kills }),
-        { ...ours("long", "long run", "longRun", { changes: run }, 0), fresh: true },
+        { ...ours("long", "long run", "longRun", { latencyMs: 0, changes: run }), fresh: true },
       ],
       rows: [...steadyRows, ...startRows(agents), ...leaderRows(lease, context.smoke), ...memoryRows(run)],
     };

@@ -14,7 +14,7 @@ contender, in turn. Ratios are of measurements of the same round.
 
 Results are kept in bench/results/NAME.json, the chart of all of them in bench/results/bench.svg; a run with --events or
 --rounds is kept too, and its file says so. Peers are installed with npm run bench:peers; one that is not there is left out.
-A full run takes about a quarter of an hour. Ctrl-C stops it and removes what it started.
+A full run takes about half an hour. Ctrl-C stops it and removes what it started.
 `;
 
 /**

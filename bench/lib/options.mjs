@@ -6,7 +6,7 @@ Measures the packages' build side by side with what it is compared with: in roun
 contender, in turn. Ratios are of measurements of the same round.
 
   NAME        scenarios to run; default: all
-  --rounds N  rounds; default: 5 (memory, scale-verify, long-scale, long-compact, live: 3; startup: 20)
+  --rounds N  rounds; default: 5 (memory, scale-verify, long-scale, long-compact, live, operator: 3; startup: 20)
   --events N  events per measurement, instead of the scenario's own number
   --smoke     tiny sizes, one round, no server but the emulator, nothing is kept: does the suite work?
   --json      prints the results as one JSON document instead of tables
@@ -14,7 +14,7 @@ contender, in turn. Ratios are of measurements of the same round.
 
 Results are kept in bench/results/NAME.json, the chart of all of them in bench/results/bench.svg; a run with --events or
 --rounds is kept too, and its file says so. Peers are installed with npm run bench:peers; one that is not there is left out.
-A full run takes about a quarter of an hour. Ctrl-C stops it and removes what it started.
+A full run takes about half an hour. Ctrl-C stops it and removes what it started.
 `;
 
 /**

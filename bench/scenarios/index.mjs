@@ -6,6 +6,7 @@ import { scenario as longCompact } from "./long-compact.mjs";
 import { scenario as longRead } from "./long-read.mjs";
 import { scenario as longScale } from "./long-scale.mjs";
 import { scenario as memory } from "./memory.mjs";
+import { scenario as operator } from "./operator.mjs";
 import { scenario as s3Append } from "./s3-append.mjs";
 import { scenario as s3Batch } from "./s3-batch.mjs";
 import { scenario as s3Replay } from "./s3-replay.mjs";
@@ -29,4 +30,5 @@ export const SCENARIOS = [
   longScale,
   longCompact,
   live,
+  operator,
 ];

@@ -23,6 +23,7 @@ export interface Metrics {
   readonly watchRestarts: Counter<"resource_type" | "reason">;
   readonly verificationFailures: Counter<"verdict">;
   readonly reportErrors: Counter<"kind">;
+  readonly refused: Counter<"resource_type">;
 }
 
 /** `depth`: observations that are not in the log yet. */
@@ -119,6 +120,11 @@ export function createMetrics(depth: () => number): Metrics {
       "rynxs_report_errors_total",
       "Statuses and Kubernetes Events that could not be written.",
       "kind",
+    ),
+    refused: counter(
+      "rynxs_refused_changes_total",
+      "Changes that no event can hold (too large, not well-formed): they are missing in the log.",
+      "resource_type",
     ),
   };
 }

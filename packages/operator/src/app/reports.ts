@@ -39,7 +39,10 @@ export function reportsOf(options: ReportsOptions): Pick<RecorderEvents, "record
       };
       reporter.status(key, { subject, seen, at });
     },
-    refused: (subject, error) => logger.error({ ...traceOf(subject), ...errorFields(error) }, "cannot be recorded"),
+    refused: (subject, error) => {
+      metrics.refused.inc({ resource_type: subject.resource.plural });
+      logger.error({ ...traceOf(subject), ...errorFields(error) }, "cannot be recorded");
+    },
   };
 }
 

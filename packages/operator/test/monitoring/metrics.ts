@@ -17,6 +17,7 @@ export const metrics: Readonly<
   rynxs_watch_restarts_total: { type: "counter", labels: ["resource_type", "reason"] },
   rynxs_verification_failures_total: { type: "counter", labels: ["verdict"] },
   rynxs_report_errors_total: { type: "counter", labels: ["kind"] },
+  rynxs_refused_changes_total: { type: "counter", labels: ["resource_type"] },
   rynxs_build_info: { type: "gauge", labels: ["version"] },
   process_resident_memory_bytes: { type: "gauge", labels: [] },
   process_cpu_seconds_total: { type: "counter", labels: [] },

@@ -34,7 +34,7 @@ export class StateKeeper {
 }
 
 /** Of the payload that an event about it has, by the operator's own rule. */
-export function digestOf(object: KubeObject): string {
+function digestOf(object: KubeObject): string {
   return observe(AGENTS, object, 0).digest;
 }
 

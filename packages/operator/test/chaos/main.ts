@@ -75,7 +75,7 @@ async function main(): Promise<number> {
   const server = values.emulator ? null : realServer(process.env);
   mkdirSync(tmpdir(), { recursive: true });
   const folder = mkdtempSync(join(tmpdir(), `rynxs-chaos-${String(seed)}-`));
-  say(`seed ${String(seed)}: ${String(changes)} changes in ${String(minutes)} minutes`);
+  say(`seed ${String(seed)}: ${String(changes)} changes in ${String(minutes)} minutes; logs in ${folder}`);
   const onTerminal = process.stdout.isTTY;
   const result = await runChaos({
     seed,
@@ -104,4 +104,9 @@ async function main(): Promise<number> {
 }
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
-process.exitCode = await main();
+process.exitCode = await main().catch((error: unknown) => {
+  process.stderr.write(
+    `the run itself failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+  return 1;
+});

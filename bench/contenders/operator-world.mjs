@@ -1,7 +1,6 @@
 // What an operator lives in: an API server with agents, a bucket in another process, and the variables that name both.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { startFakeCluster } from "@rynxs/operator/testing";
@@ -33,20 +32,18 @@ export function agentAt(index, version = 0) {
   };
 }
 
-/** @param {{ latencyMs: number }} options of the bucket */
-export async function openWorld({ latencyMs }) {
-  const folder = mkdtempSync(join(tmpdir(), "rynxs-bench-operator-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+/** @param {{ latencyMs: number, folder: string }} options `latencyMs`: of the bucket */
+export async function openWorld({ latencyMs, folder: parent }) {
+  const folder = mkdtempSync(join(parent, "operator-"));
   const { spec } = parse(readFileSync(definition, "utf8"));
   const metadata = { name: "agents.universe.ai" };
   const cluster = await startFakeCluster({
     namespaces: [NAMESPACE],
     objects: [{ apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", metadata, spec }],
   });
-  const kubeconfig = join(folder, "kubeconfig");
-  writeFileSync(kubeconfig, cluster.kubeconfig);
+  writeFileSync(join(folder, "kubeconfig"), cluster.kubeconfig);
   const what = { module: "contenders/operator-bucket.mjs", open: "bucket", options: { latencyMs } };
-  return new World(cluster, await openChild(what, new Cleanup()), kubeconfig);
+  return new World(cluster, await openChild(what, new Cleanup()), folder);
 }
 
 class World {
@@ -56,13 +53,13 @@ class World {
   #operators = new Set();
   #versions = 0;
 
-  constructor(cluster, bucket, kubeconfig) {
+  constructor(cluster, bucket, folder) {
     this.cluster = cluster;
     this.bucket = bucket;
     const { endpoint, bucket: name, accessKeyId, secretAccessKey } = bucket.facts;
     this.#env = {
       PATH: process.env.PATH,
-      KUBECONFIG: kubeconfig,
+      KUBECONFIG: join(folder, "kubeconfig"),
       EVENT_STORE_TYPE: "s3",
       S3_ENDPOINT: endpoint,
       S3_BUCKET: name,

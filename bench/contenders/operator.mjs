@@ -14,9 +14,9 @@ const leaseEnv = ([duration, deadline, retry]) => ({
   RYNXS_RETRY_PERIOD_SECONDS: String(retry),
 });
 
-/** One change after the other, none waiting for the one before. @param {{ latencyMs: number, changes: number }} options */
-export async function steady({ latencyMs, changes }) {
-  const world = await openWorld({ latencyMs });
+/** One change after the other, none waiting for the one before. @param {{ latencyMs: number, folder: string, changes: number }} options */
+export async function steady({ changes, ...place }) {
+  const world = await openWorld(place);
   const agents = Math.min(changes, 50);
   const change = async (count) => {
     await world.bucket.call("forget");
@@ -54,9 +54,9 @@ export async function steady({ latencyMs, changes }) {
   };
 }
 
-/** A start where the log holds already what is there. @param {{ latencyMs: number, agents: number, settleMs: number }} options */
-export async function knownStart({ latencyMs, agents, settleMs }) {
-  const world = await openWorld({ latencyMs });
+/** A start where the log holds already what is there. @param {{ latencyMs: number, folder: string, agents: number, settleMs: number }} options */
+export async function knownStart({ agents, settleMs, ...place }) {
+  const world = await openWorld(place);
   world.addAgents(agents);
   await world.bucket.call("forget");
   const silent = JSON.stringify([{ resource: "agents.universe.ai/v1alpha1", status: false }]);
@@ -103,10 +103,10 @@ function sayRecorded(cluster, events) {
 
 /**
  * A start where all that is there is to be recorded and said of it; of a slow one, its first `limitMs`.
- * @param {{ latencyMs: number, agents: number, batch: boolean, limitMs: number }} options
+ * @param {{ latencyMs: number, folder: string, agents: number, batch: boolean, limitMs: number }} options
  */
-export async function firstStart({ latencyMs, agents, batch, limitMs }) {
-  const world = await openWorld({ latencyMs });
+export async function firstStart({ agents, batch, limitMs, ...place }) {
+  const world = await openWorld(place);
   world.addAgents(agents);
   return {
     async measure() {
@@ -132,9 +132,9 @@ export async function firstStart({ latencyMs, agents, batch, limitMs }) {
   };
 }
 
-/** @param {{ latencyMs: number, lease: number[], times: number }} options `lease`: duration, renew deadline, retry period; seconds */
-export async function failOver({ latencyMs, lease, times }) {
-  const world = await openWorld({ latencyMs });
+/** @param {{ latencyMs: number, folder: string, lease: number[], times: number }} options `lease`: duration, renew deadline, retry period; seconds */
+export async function failOver({ lease, times, ...place }) {
+  const world = await openWorld(place);
   const [durationS, , retryS] = lease;
   return {
     async measure() {
@@ -158,9 +158,9 @@ export async function failOver({ latencyMs, lease, times }) {
   };
 }
 
-/** @param {{ latencyMs: number, lease: number[], times: number }} options */
-export async function handOver({ latencyMs, lease, times }) {
-  const world = await openWorld({ latencyMs });
+/** @param {{ latencyMs: number, folder: string, lease: number[], times: number }} options */
+export async function handOver({ lease, times, ...place }) {
+  const world = await openWorld(place);
   return {
     async measure() {
       const took = await withTwo(world, leaseEnv(lease), 1000, times, async (leader, other) => {
@@ -193,9 +193,9 @@ async function withTwo(world, env, spreadMs, times, act) {
   return results;
 }
 
-/** Memory after some changes, and after four times as many. @param {{ latencyMs: number, changes: number }} options */
-export async function longRun({ latencyMs, changes }) {
-  const world = await openWorld({ latencyMs });
+/** Memory after some changes, and after four times as many. @param {{ latencyMs: number, folder: string, changes: number }} options */
+export async function longRun({ changes, ...place }) {
+  const world = await openWorld(place);
   const atOnce = 20;
   return {
     async measure() {

@@ -20,7 +20,7 @@ export const scenario = {
       ours: true,
       module,
       open,
-      options: { latencyMs, ...options },
+      options: { latencyMs, folder: context.temp, ...options },
     });
     const first = { agents, limitMs: 20_000 };
     return {

@@ -143,9 +143,12 @@ export class Elector {
   }
 
   /** Held by nobody, or not seen to change for as long as its holder said. */
-  #isFree({ holder, durationSeconds }: LeaseRecord): boolean {
-    const durationMs = durationSeconds > 0 ? durationSeconds * 1000 : this.#options.leaseDurationMs;
-    return holder === "" || this.#runtime.elapsed() - this.#seenAt >= durationMs;
+  #isFree(record: LeaseRecord): boolean {
+    return record.holder === "" || this.#runtime.elapsed() - this.#seenAt >= this.#durationOf(record);
+  }
+
+  #durationOf({ durationSeconds }: LeaseRecord): number {
+    return durationSeconds > 0 ? durationSeconds * 1000 : this.#options.leaseDurationMs;
   }
 
   #observe(found: StoredLease | null): void {
@@ -168,12 +171,20 @@ export class Elector {
     }
   }
 
+  /** Who waits for a Lease looks again no later than when it may run out. */
+  #untilNextTry(watching: boolean): number {
+    const pause = this.#options.retryPeriodMs * (1 + this.#runtime.random() * (JITTER - 1));
+    const held = watching ? this.#seen?.record : undefined;
+    if (held === undefined || held.holder === "") return pause;
+    const left = this.#seenAt + this.#durationOf(held) - this.#runtime.elapsed();
+    return left > 0 ? Math.min(pause, left) : pause;
+  }
+
   /** Until the next try is due; with `watching`, or the Lease has changed. */
   async #pause(signal: AbortSignal, watching = false): Promise<void> {
     const over = new AbortController();
     const either = AbortSignal.any([signal, over.signal]);
-    const pause = this.#options.retryPeriodMs * (1 + this.#runtime.random() * (JITTER - 1));
-    const due = this.#runtime.sleep(pause, either);
+    const due = this.#runtime.sleep(this.#untilNextTry(watching), either);
     // A watch that merely ended is no reason to look sooner.
     const changed = watching ? this.#lock.changed(this.#seen, either).then((seen) => (seen ? undefined : due)) : due;
     await Promise.race([due, changed]);

@@ -70,7 +70,8 @@ describe("leader election", () => {
     a.runtime.paused = true;
     const gone = time.elapsed;
     while (!b.leads()) await time.pass(100);
-    expect(time.elapsed - gone).toBeLessThanOrEqual(30_000 + 5_000 * 1.2);
+    // A look comes just when the Lease runs out: whatever the jitter, no retry period is lost.
+    expect(time.elapsed - gone).toBeLessThanOrEqual(30_000 + 200);
     // Not sooner than the last renewal that it can have seen lets it.
     expect(time.elapsed - gone).toBeGreaterThan(30_000 - 5_000 - 200);
     expect(leases.lease?.spec).toMatchObject({ holderIdentity: "b", leaseTransitions: 1 });

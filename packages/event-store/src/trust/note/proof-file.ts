@@ -18,7 +18,7 @@ const FIRST_LINE = "c2sp.org/tlog-proof@v1";
 /** An inclusion proof in a tree of 2^53 leaves is shorter. */
 const MAX_HASHES = 63;
 /** A record has at most 8 MiB, a third more in base64. */
-export const MAX_PROOF_BYTES: number = 16 * 1024 * 1024;
+const MAX_PROOF_BYTES: number = 16 * 1024 * 1024;
 
 export function formatProof({ extra, index, hashes, checkpoint }: TlogProof): string {
   const extraLine = extra === undefined ? "" : `extra ${extra.toString("base64")}\n`;

@@ -236,6 +236,11 @@ export interface VerifyOptions extends RangeOptions {
    * further than a million records, or before the range, cost a look-up each. Default false.
    */
   readonly pointers?: boolean | undefined;
+  /**
+   * Told the event_hash of every good record, 32 raw bytes each, in order, some at a time: what a Merkle tree is built of. The walk waits
+   * for what it returns; the bytes are the caller's.
+   */
+  readonly onHashes?: ((hashes: Buffer) => void | Promise<void>) | undefined;
   readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
 }
 

@@ -1,6 +1,7 @@
 import { ConfigError, VerificationError } from "../core/errors.js";
 import { GENESIS_HASH, MAX_SEQ, type Anchor, type Head } from "../core/event.js";
 import { anchorDiffers, endsBefore, expectationFailed, headContradiction } from "../core/head-check.js";
+import { HashNotebook } from "../core/hash-notebook.js";
 import { isHash } from "../core/hash.js";
 import { quote } from "../core/json/strings.js";
 import type { RecordFields } from "../core/record-scan.js";
@@ -90,15 +91,17 @@ export async function verifyLog(
   let anchor: Anchor = { ...end, source: options.anchor ? "caller" : "record" };
   let events = 0;
   const links = options.pointers === true ? pointerCheck(source, options) : null;
+  const notebook = options.onHashes ? new HashNotebook() : null;
   const seenBy = (record: RecordFields): boolean => stored.awaits(record.seq) || expected.awaits(record.seq);
   try {
-    for await (const { records, seen = [], links: noted, head, count } of source.walk({
+    for await (const { records, seen = [], links: noted, hashes, head, count } of source.walk({
       ...range,
       toSeq: MAX_SEQ,
       signal,
       onAnchor: (found) => (anchor = end = found),
-      wanted: noting(links, seenBy),
+      wanted: noting(links, seenBy, notebook),
       links: links !== null,
+      hashes: notebook !== null,
       objectsFirst: options.segments !== true,
       threads: options.workers,
       marks: [...stored.marks, ...expected.marks],
@@ -111,6 +114,7 @@ export async function verifyLog(
       end = head;
       events += count;
       if (links) await links.take(noted);
+      if (notebook && count > 0) await options.onHashes?.(bufferOf(hashes) ?? notebook.take(count, head.seq));
       options.onProgress?.({ events, seq: end.seq });
     }
     if (events === 0 && range.fromSeq > 0) {
@@ -137,6 +141,10 @@ export async function verifyLog(
   }
   const pointers = links && (await links.conclude());
   return { valid: true, events, head: { seq: end.seq, hash: end.hash }, anchor, ...(pointers && { pointers }) };
+}
+
+function bufferOf(bytes: Uint8Array | undefined): Buffer | undefined {
+  return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function pointerCheck(source: RecordSource, { anchor, signal }: VerifyOptions): PointerCheck {

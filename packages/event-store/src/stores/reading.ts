@@ -7,7 +7,7 @@ import { quote } from "../core/json/strings.js";
 import type { RecordFields } from "../core/record-scan.js";
 import type { RecordView } from "../core/record-view.js";
 import { noting, PointerCheck } from "./pointers.js";
-import type { RangeOptions, ReadOptions, VerifyOptions, VerifyReport } from "./port.js";
+import type { InclusionChecker, RangeOptions, ReadOptions, VerifyOptions, VerifyReport } from "./port.js";
 import { readIndexed } from "./read-indexed.js";
 import type { RecordSource } from "./record-source.js";
 import { VersionCounter } from "./version-counter.js";
@@ -44,9 +44,11 @@ export async function* walkVerified(
   versions = false,
 ): AsyncGenerator<ReadStep> {
   const range = checkRange(options);
-  checkVerify(options.verify);
+  const inclusion = inclusionOf(options);
   const { ofAggregate, ofType } = filters(options);
-  const { toSeq = MAX_SEQ, signal } = options;
+  const { signal } = options;
+  const toSeq = options.toSeq ?? (inclusion ? inclusion.size - 1 : MAX_SEQ);
+  if (toSeq < range.fromSeq && inclusion) return;
   const watch = new HeadWatch(await source.storedHead(signal));
   const { likelyEnd = -1 } = watch.hint;
   const counter = ofAggregate && versions ? new VersionCounter(range.fromSeq === 0) : null;
@@ -67,6 +69,7 @@ export async function* walkVerified(
     const found = filtered ? records.filter(passes) : records;
     if (counter) for (const record of found) counter.count(record);
     const asked = counter && ofType ? found.filter(ofType) : found;
+    if (inclusion && asked.length > 0) await inclusion.check(asked, signal);
     yield { records: asked, head, knownEnd: Math.max(likelyEnd, head.seq) };
   }
   // A read that stopped where it was told to says nothing of the end; every other one has met it.
@@ -274,9 +277,19 @@ export function checkSeq(name: string, seq: number): void {
   });
 }
 
-function checkVerify(verify: unknown): void {
-  if (verify === undefined || verify === "record" || verify === "chain") return;
-  throw new ConfigError(`verify must be "record" or "chain"`);
+/** What the records of a read are checked against, beside themselves. @throws ConfigError */
+function inclusionOf({ verify, inclusion, toSeq }: ReadOptions): InclusionChecker | null {
+  if (verify === undefined || verify === "record" || verify === "chain") return null;
+  if ((verify as string) !== "inclusion") throw new ConfigError(`verify must be "record", "chain" or "inclusion"`);
+  if (inclusion === undefined)
+    throw new ConfigError(`verify: "inclusion" needs a checkpoint to check against`, {
+      hint: "give `inclusion: inclusionChecker(store, checkpoint)` of @rynxs/event-store/trust",
+    });
+  if (toSeq !== undefined && toSeq >= inclusion.size)
+    throw new ConfigError(`toSeq is ${String(toSeq)}, but the checkpoint has ${String(inclusion.size)} records`, {
+      hint: "records behind it are not signed yet: leave toSeq out, or take a later checkpoint",
+    });
+  return inclusion;
 }
 
 function checkWorkers(workers: number | undefined): void {

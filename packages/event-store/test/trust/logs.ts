@@ -1,11 +1,12 @@
+import { memoryObjects, S3EventStore, type EventStore, type MemoryObjects, type ObjectStore } from "../../src/index.js";
 import {
-  memoryObjects,
-  S3EventStore,
-  type EventStore,
-  type MemoryObjects,
-  type ObjectStore,
-} from "../../src/index.js";
-import { Checkpointer, localSigner, processMemory, type CheckpointOptions, type CheckpointSigner, type Memory } from "../../src/trust/index.js";
+  Checkpointer,
+  localSigner,
+  processMemory,
+  type CheckpointOptions,
+  type CheckpointSigner,
+  type Memory,
+} from "../../src/trust/index.js";
 
 /** A log in a bucket that a test can look into, change behind the log's back, and count the requests of. */
 export interface TestLog {

@@ -42,7 +42,8 @@ export interface CheckpointOptions {
    * Asks others to sign too, before a checkpoint is stored. Given the note and what proves that its tree goes on from an older one of that
    * size; gives the note with more signatures.
    */
-  readonly cosign?: ((note: string, proveFrom: (size: number) => Promise<readonly Buffer[]>) => Promise<string>) | undefined;
+  readonly cosign?:
+    ((note: string, proveFrom: (size: number) => Promise<readonly Buffer[]>) => Promise<string>) | undefined;
   readonly onProgress?: ((progress: { readonly size: number }) => void) | undefined;
   readonly onCheckpoint?: ((checkpoint: Published) => void | Promise<void>) | undefined;
   readonly runtime?: Runtime | undefined;

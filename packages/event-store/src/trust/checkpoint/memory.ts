@@ -46,7 +46,9 @@ export function fileMemory(path: string, runtime: Runtime = systemRuntime): Memo
 }
 
 /** In this process only: for tests, and for callers who keep it elsewhere. */
-export function processMemory(text: string | null = null): Memory & { text: string | null; readonly evidence: Map<string, string> } {
+export function processMemory(
+  text: string | null = null,
+): Memory & { text: string | null; readonly evidence: Map<string, string> } {
   let last: Promise<unknown> = Promise.resolve();
   const evidence = new Map<string, string>();
   const memory = {
@@ -80,7 +82,10 @@ export function stateDirectory(env: Readonly<Record<string, string | undefined>>
 /** A file's name for a log's: readable, and of no two logs the same. */
 export function stateFileName(origin: string, kind: "verifier" | `signer-${string}`): string {
   const digest = hash("sha256", origin).slice(0, 12);
-  const readable = origin.replaceAll(/[^A-Za-z0-9._-]+/g, "_").replace(/^\.+/, "").slice(0, 120);
+  const readable = origin
+    .replaceAll(/[^A-Za-z0-9._-]+/g, "_")
+    .replace(/^\.+/, "")
+    .slice(0, 120);
   return `${readable}-${digest}.${kind}.json`;
 }
 

@@ -20,8 +20,5 @@ export function originFor(location: string, given?: string): string {
 
 /** All but what RFC 3986 calls unreserved. */
 function encodePart(part: string): string {
-  return encodeURIComponent(part).replaceAll(
-    /[!'()*]/g,
-    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+  return encodeURIComponent(part).replaceAll(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }

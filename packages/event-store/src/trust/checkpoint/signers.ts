@@ -92,7 +92,8 @@ async function runSigner(command: readonly [string, ...string[]], text: string, 
     child.on("close", (code, signal) => {
       const said = complaints.trim() === "" ? "" : `: ${complaints.trim().slice(0, 500)}`;
       if (code === 0) resolve(output);
-      else if (signal !== null) reject(failed(command, `was ended after ${String(timeoutMs)} ms, or said too much${said}`));
+      else if (signal !== null)
+        reject(failed(command, `was ended after ${String(timeoutMs)} ms, or said too much${said}`));
       else reject(failed(command, `ended with ${String(code)}${said}`));
     });
   });

@@ -81,10 +81,7 @@ export class TrustedTiles {
       return hashes;
     }
     // All the way up at once: the tree is a few tiles high.
-    const [hashes, above] = await Promise.all([
-      this.#fetch(tile),
-      this.node({ level: 8 * (level + 1), index }),
-    ]);
+    const [hashes, above] = await Promise.all([this.#fetch(tile), this.node({ level: 8 * (level + 1), index })]);
     if (!wholeRoot(hashes).equals(above)) throw notOurs(this.#keyOf(tile));
     return hashes;
   }

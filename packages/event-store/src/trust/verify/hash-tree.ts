@@ -18,7 +18,10 @@ export class HashTree {
   readonly passed: Map<number, TreeAt> = new Map();
 
   /** Behind a tree of `size` leaves, whose last record has the hash `head`. */
-  constructor(begin: { readonly size: number; readonly roots: readonly Buffer[]; readonly head: string }, stops: readonly number[]) {
+  constructor(
+    begin: { readonly size: number; readonly roots: readonly Buffer[]; readonly head: string },
+    stops: readonly number[],
+  ) {
     this.#range = CompactRange.of(begin.size, begin.roots);
     this.#stops = new Set(stops);
     this.#note(begin.head);

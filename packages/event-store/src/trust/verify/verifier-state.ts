@@ -43,7 +43,14 @@ export async function writeVerifierState(
   await memory.write(`${JSON.stringify(fields)}\n`);
 }
 
-function parsed(text: string): { readonly [key: string]: unknown; readonly checkpoint?: unknown; readonly roots?: unknown; readonly head?: unknown } | null {
+function parsed(
+  text: string,
+): {
+  readonly [key: string]: unknown;
+  readonly checkpoint?: unknown;
+  readonly roots?: unknown;
+  readonly head?: unknown;
+} | null {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null;

@@ -14,7 +14,8 @@ import { TrustedTiles } from "../tiles/trusted-tiles.js";
 import { HashTree, type TreeAt } from "./hash-tree.js";
 import { readVerifierState, writeVerifierState } from "./verifier-state.js";
 
-export interface TrustOptions extends ProofTrust, Pick<VerifyOptions, "expectedHead" | "segments" | "onProgress" | "signal"> {
+export interface TrustOptions
+  extends ProofTrust, Pick<VerifyOptions, "expectedHead" | "segments" | "onProgress" | "signal"> {
   /** The note to hold the log against; default: the one that is stored with it. */
   readonly checkpoint?: string | Uint8Array | undefined;
   /** A note that the verifier kept: the log must go on from it, and what lies before is taken for verified. */
@@ -94,7 +95,9 @@ export async function verifyTrust(store: EventStore, options: TrustOptions): Pro
   };
 
   function isGood({ report, passed }: Walked, claims: readonly Claim[]): boolean {
-    return report.valid && claims.every((claim) => passed.get(claim.checkpoint.size)?.root.equals(claim.checkpoint.root));
+    return (
+      report.valid && claims.every((claim) => passed.get(claim.checkpoint.size)?.root.equals(claim.checkpoint.root))
+    );
   }
 }
 
@@ -257,7 +260,12 @@ function sizeOf({ head }: VerifyReport): number {
   return head.seq + 1;
 }
 
-async function remember(memory: Memory, trust: CheckpointTrust, current: Claim, { roots, head }: TreeAt): Promise<void> {
+async function remember(
+  memory: Memory,
+  trust: CheckpointTrust,
+  current: Claim,
+  { roots, head }: TreeAt,
+): Promise<void> {
   await memory.exclusively(async () => {
     const now = await readVerifierState(memory, trust);
     if ((now?.checkpoint.size ?? -1) >= current.checkpoint.size) return;

@@ -27,6 +27,8 @@ export interface WalkRange {
   readonly marks?: readonly number[] | undefined;
   /** With threads, which call no `wanted`: their steps have notes of their records. */
   readonly links?: boolean | undefined;
+  /** With threads, which call no `wanted`: their steps have the hashes of all their records. */
+  readonly hashes?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -42,4 +44,6 @@ export interface WalkStep {
   readonly seen?: readonly Head[];
   /** With threads, when asked for: notes of its records. */
   readonly links?: LinkNotes | undefined;
+  /** With threads, when asked for: event hashes of its records, 32 bytes each. */
+  readonly hashes?: Uint8Array | undefined;
 }

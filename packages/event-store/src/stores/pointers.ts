@@ -2,6 +2,7 @@ import { VerificationError } from "../core/errors.js";
 import { quote } from "../core/json/strings.js";
 import { HASH_BYTES, LinkNotebook, type LinkNotes } from "../core/link-notes.js";
 import type { BrokenPointer, Pointer, PointerFault } from "../core/pointer.js";
+import type { HashNotebook } from "../core/hash-notebook.js";
 import type { RecordFields } from "../core/record-scan.js";
 import type { RecordView } from "../core/record-view.js";
 import { string } from "../core/recorded-event.js";
@@ -163,15 +164,17 @@ function broken(
   return { seq, reason, triggerSeq, expected, actual };
 }
 
-/** What `verify` asks of each record for its links, beside what it asks anyway. */
+/** What `verify` notes of each record for its links and its hash, beside what it asks anyway. */
 export function noting(
   check: PointerCheck | null,
   wanted: (record: RecordFields) => boolean,
+  hashes: HashNotebook | null,
 ): (record: RecordFields) => boolean {
-  if (check === null) return wanted;
-  const { notebook } = check;
+  if (check === null && hashes === null) return wanted;
+  const notebook = check?.notebook;
   return (record) => {
-    notebook.add(record);
+    notebook?.add(record);
+    hashes?.add(record);
     return wanted(record);
   };
 }

@@ -189,10 +189,22 @@ export interface ReadOptions<T extends string = string> extends RangeOptions {
   /**
    * With `aggregateId` or `type`, what is checked of a record: `record` (default): where the log has an index that fits it, the record's own
    * hash and place alone, so that nothing else need be read; `chain`: its link too, and those of all before it, from `fromSeq` on.
+   * With or without these filters, `inclusion`: as `record`, and that it is one of the records that `inclusion`, a signed checkpoint, has. Such
+   * a read ends where the checkpoint does: what lies behind was not signed. It proves what it gives, not that an index left nothing out.
    */
-  readonly verify?: "record" | "chain" | undefined;
+  readonly verify?: "record" | "chain" | "inclusion" | undefined;
+  /** With `verify: "inclusion"`: what the records are checked against. */
+  readonly inclusion?: InclusionChecker | undefined;
   /** Told once, before the first record, what the verification starts from. */
   readonly onAnchor?: ((anchor: Anchor) => void) | undefined;
+}
+
+/** A signed checkpoint, to check records against: `inclusionChecker` of `@rynxs/event-store/trust`. */
+export interface InclusionChecker {
+  /** Records that the checkpoint has: those before this seq. */
+  readonly size: number;
+  /** @throws TrustError TREE_MISMATCH when one of them, all before `size`, is not what was signed */
+  check(records: readonly { readonly seq: number; readonly eventHash: string }[], signal?: AbortSignal): Promise<void>;
 }
 
 export interface AggregatesOptions {
@@ -236,6 +248,11 @@ export interface VerifyOptions extends RangeOptions {
    * further than a million records, or before the range, cost a look-up each. Default false.
    */
   readonly pointers?: boolean | undefined;
+  /**
+   * Told the event_hash of every good record, 32 raw bytes each, in order, some at a time: what a Merkle tree is built of. The walk waits
+   * for what it returns; the bytes are the caller's.
+   */
+  readonly onHashes?: ((hashes: Buffer) => void | Promise<void>) | undefined;
   readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
 }
 

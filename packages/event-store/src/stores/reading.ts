@@ -1,12 +1,13 @@
 import { ConfigError, VerificationError } from "../core/errors.js";
 import { GENESIS_HASH, MAX_SEQ, type Anchor, type Head } from "../core/event.js";
 import { anchorDiffers, endsBefore, expectationFailed, headContradiction } from "../core/head-check.js";
+import { HashNotebook } from "../core/hash-notebook.js";
 import { isHash } from "../core/hash.js";
 import { quote } from "../core/json/strings.js";
 import type { RecordFields } from "../core/record-scan.js";
 import type { RecordView } from "../core/record-view.js";
 import { noting, PointerCheck } from "./pointers.js";
-import type { RangeOptions, ReadOptions, VerifyOptions, VerifyReport } from "./port.js";
+import type { InclusionChecker, RangeOptions, ReadOptions, VerifyOptions, VerifyReport } from "./port.js";
 import { readIndexed } from "./read-indexed.js";
 import type { RecordSource } from "./record-source.js";
 import { VersionCounter } from "./version-counter.js";
@@ -43,9 +44,11 @@ export async function* walkVerified(
   versions = false,
 ): AsyncGenerator<ReadStep> {
   const range = checkRange(options);
-  checkVerify(options.verify);
+  const inclusion = inclusionOf(options);
   const { ofAggregate, ofType } = filters(options);
-  const { toSeq = MAX_SEQ, signal } = options;
+  const { signal } = options;
+  const toSeq = options.toSeq ?? (inclusion ? inclusion.size - 1 : MAX_SEQ);
+  if (toSeq < range.fromSeq && inclusion) return;
   const watch = new HeadWatch(await source.storedHead(signal));
   const { likelyEnd = -1 } = watch.hint;
   const counter = ofAggregate && versions ? new VersionCounter(range.fromSeq === 0) : null;
@@ -66,6 +69,7 @@ export async function* walkVerified(
     const found = filtered ? records.filter(passes) : records;
     if (counter) for (const record of found) counter.count(record);
     const asked = counter && ofType ? found.filter(ofType) : found;
+    if (inclusion && asked.length > 0) await inclusion.check(asked, signal);
     yield { records: asked, head, knownEnd: Math.max(likelyEnd, head.seq) };
   }
   // A read that stopped where it was told to says nothing of the end; every other one has met it.
@@ -90,15 +94,17 @@ export async function verifyLog(
   let anchor: Anchor = { ...end, source: options.anchor ? "caller" : "record" };
   let events = 0;
   const links = options.pointers === true ? pointerCheck(source, options) : null;
+  const notebook = options.onHashes ? new HashNotebook() : null;
   const seenBy = (record: RecordFields): boolean => stored.awaits(record.seq) || expected.awaits(record.seq);
   try {
-    for await (const { records, seen = [], links: noted, head, count } of source.walk({
+    for await (const { records, seen = [], links: noted, hashes, head, count } of source.walk({
       ...range,
       toSeq: MAX_SEQ,
       signal,
       onAnchor: (found) => (anchor = end = found),
-      wanted: noting(links, seenBy),
+      wanted: noting(links, seenBy, notebook),
       links: links !== null,
+      hashes: notebook !== null,
       objectsFirst: options.segments !== true,
       threads: options.workers,
       marks: [...stored.marks, ...expected.marks],
@@ -111,6 +117,7 @@ export async function verifyLog(
       end = head;
       events += count;
       if (links) await links.take(noted);
+      if (notebook && count > 0) await options.onHashes?.(bufferOf(hashes) ?? notebook.take(count, head.seq));
       options.onProgress?.({ events, seq: end.seq });
     }
     if (events === 0 && range.fromSeq > 0) {
@@ -137,6 +144,10 @@ export async function verifyLog(
   }
   const pointers = links && (await links.conclude());
   return { valid: true, events, head: { seq: end.seq, hash: end.hash }, anchor, ...(pointers && { pointers }) };
+}
+
+function bufferOf(bytes: Uint8Array | undefined): Buffer | undefined {
+  return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function pointerCheck(source: RecordSource, { anchor, signal }: VerifyOptions): PointerCheck {
@@ -266,9 +277,19 @@ export function checkSeq(name: string, seq: number): void {
   });
 }
 
-function checkVerify(verify: unknown): void {
-  if (verify === undefined || verify === "record" || verify === "chain") return;
-  throw new ConfigError(`verify must be "record" or "chain"`);
+/** What the records of a read are checked against, beside themselves. @throws ConfigError */
+function inclusionOf({ verify, inclusion, toSeq }: ReadOptions): InclusionChecker | null {
+  if (verify === undefined || verify === "record" || verify === "chain") return null;
+  if ((verify as string) !== "inclusion") throw new ConfigError(`verify must be "record", "chain" or "inclusion"`);
+  if (inclusion === undefined)
+    throw new ConfigError(`verify: "inclusion" needs a checkpoint to check against`, {
+      hint: "give `inclusion: inclusionChecker(store, checkpoint)` of @rynxs/event-store/trust",
+    });
+  if (toSeq !== undefined && toSeq >= inclusion.size)
+    throw new ConfigError(`toSeq is ${String(toSeq)}, but the checkpoint has ${String(inclusion.size)} records`, {
+      hint: "records behind it are not signed yet: leave toSeq out, or take a later checkpoint",
+    });
+  return inclusion;
 }
 
 function checkWorkers(workers: number | undefined): void {

@@ -30,3 +30,31 @@ export {
   type VerifiedSignature,
 } from "./note/signed-note.js";
 export { localCosigner, localSigner, type NoteSigner } from "./note/signer.js";
+export {
+  checkpoint,
+  Checkpointer,
+  type CheckpointOptions,
+  type CheckpointReport,
+  type CheckpointSigner,
+} from "./checkpoint/checkpointer.js";
+export { fileMemory, processMemory, stateDirectory, stateFileName, type Memory } from "./checkpoint/memory.js";
+export { originFor, originOfPlace } from "./checkpoint/origin.js";
+export { formatPrivateKey, generatePrivateKey, parsePrivateKey, type PrivateKey } from "./checkpoint/private-key.js";
+export { type Published } from "./checkpoint/publish.js";
+export { type Tree } from "./checkpoint/signer-memory.js";
+export {
+  commandSigner,
+  generateKeyFile,
+  keyFileSigner,
+  keyTextSigner,
+  type CommandSignerOptions,
+} from "./checkpoint/signers.js";
+export { formatConsistencyProof, parseConsistencyProof, type ConsistencyProof } from "./proof/consistency-file.js";
+export { proveConsistency, proveInclusion, type ProveOptions } from "./proof/prove.js";
+export { verifyConsistencyProof, verifyProof, type ProofTrust, type ProvenRecord } from "./proof/verify-proof.js";
+export { formatTlogPath, parseTlogPath, partialTiles, type TileId, type TlogPath } from "./tiles/layout.js";
+export { GrowingTree, type TlogObject, type TreeEdge } from "./tiles/growing-tree.js";
+export { TlogShelf } from "./tiles/shelf.js";
+export { TrustedTiles } from "./tiles/trusted-tiles.js";
+export { inclusionChecker } from "./verify/inclusion-checker.js";
+export { verifyTrust, type TrustOptions, type TrustReport } from "./verify/verify-trust.js";

@@ -10,7 +10,7 @@ const RUN_BYTES = 4 * 1024 * 1024;
 const AHEAD = 4;
 
 /** What is wanted of the records beside their verdict. */
-export type Noted = Pick<WalkRange, "marks" | "links">;
+export type Noted = Pick<WalkRange, "marks" | "links" | "hashes">;
 
 /** A step of a walk, and how far into the file it goes. */
 export interface ThreadedStep extends WalkStep {
@@ -37,7 +37,7 @@ export class RunThreads {
   async *walk(
     file: { readonly path: string; readonly start: number; readonly end: number },
     head: Head,
-    { marks = [], links = false }: Noted,
+    { marks = [], links = false, hashes = false }: Noted,
   ): AsyncGenerator<ThreadedStep> {
     const runs: Run[] = [];
     for (let start = file.start; start < file.end; start += this.#runBytes)
@@ -48,6 +48,7 @@ export class RunThreads {
         limit: file.end,
         marks,
         links,
+        hashes,
       });
     const ahead: Promise<RunReport | null>[] = [];
     let sent = 0;
@@ -56,10 +57,10 @@ export class RunThreads {
         ahead.push(idlest(this.#threads)?.ask(runs[sent] as Run) ?? Promise.resolve(null));
       const report = await ahead.shift();
       if (!report) return;
-      const { after, count, end, whole, seen, links } = report;
+      const { after, count, end, whole, seen, links, hashes: noted } = report;
       if (after !== null && (after.seq !== head.seq || after.hash !== head.hash)) return;
       head = report.head ?? head;
-      if (count > 0) yield { records: [], count, head, end, seen, links };
+      if (count > 0) yield { records: [], count, head, end, seen, links, hashes: noted };
       if (!whole) return;
     }
   }

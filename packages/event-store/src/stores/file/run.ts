@@ -1,6 +1,7 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { ChainWalk } from "../../core/chain.js";
 import type { Head } from "../../core/event.js";
+import { HashNotebook } from "../../core/hash-notebook.js";
 import { LinkNotebook, type LinkNotes } from "../../core/link-notes.js";
 import { linesOf } from "../../core/lines.js";
 import type { RecordFields } from "../../core/record-scan.js";
@@ -20,6 +21,8 @@ export interface Run {
   readonly marks: readonly number[];
   /** Take notes of all records. */
   readonly links?: boolean | undefined;
+  /** Note the hashes of all records. */
+  readonly hashes?: boolean | undefined;
 }
 
 /** How far a run is good, if the record before it is what its first record says. */
@@ -37,6 +40,7 @@ export interface RunReport {
   readonly whole: boolean;
   readonly seen: readonly Head[];
   readonly links?: LinkNotes | undefined;
+  readonly hashes?: Uint8Array | undefined;
 }
 
 /** Opens the file and verifies a run of it. Null when it cannot be read: whoever walks the log in order will meet that too, and say so. */
@@ -62,10 +66,13 @@ export async function verifyRun(file: FileHandle, run: Run): Promise<RunReport> 
   let after: Head | null = null;
   let count = 0;
   let passed = start;
+  const hashbook = run.hashes === true ? new HashNotebook() : null;
   const notebook = run.links === true ? new LinkNotebook() : null;
   const report = (whole: boolean): RunReport => {
     const links = notebook?.take() ?? undefined;
-    return { start, after, head: chain?.head ?? null, count, end: passed, whole, seen, ...(links && { links }) };
+    const head = chain?.head ?? null;
+    const hashes = head && count > 0 ? hashbook?.take(count, head.seq) : undefined;
+    return { start, after, head, count, end: passed, whole, seen, ...(links && { links }), ...(hashes && { hashes }) };
   };
   for await (const { bytes, start: blockStart } of readBlocks(file, start, end)) {
     if (chain === null) {
@@ -75,6 +82,7 @@ export async function verifyRun(file: FileHandle, run: Run): Promise<RunReport> 
     }
     const wanted = (record: RecordFields): boolean => {
       notebook?.add(record);
+      hashbook?.add(record);
       return run.marks.includes(record.seq);
     };
     const walked = chain.acceptLines(bytes, { wanted });

@@ -18,6 +18,15 @@ export {
   type SignatureType,
   type VerifierKey,
 } from "./note/key.js";
+export {
+  createPrivateKeyFile,
+  formatPrivateKey,
+  generatePrivateKey,
+  parsePrivateKey,
+  readPrivateKey,
+  signerOf,
+  type PrivateKey,
+} from "./note/private-key.js";
 export { formatProof, parseProof, type TlogProof } from "./note/proof-file.js";
 export {
   formatNote,

@@ -39,3 +39,16 @@ export {
   type VerifiedSignature,
 } from "./note/signed-note.js";
 export { localCosigner, localSigner, type NoteSigner } from "./note/signer.js";
+export { cosign, type Cosignature, type CosignOptions, type WitnessAddress } from "./witness/cosign.js";
+export {
+  gatherCosignatures,
+  withCosignatures,
+  type Gathered,
+  type GatherOptions,
+  type WitnessFailure,
+} from "./witness/gather.js";
+export { checkQuorum } from "./witness/quorum.js";
+export { formatAddCheckpoint, parseAddCheckpoint, type AddCheckpoint } from "./witness/request.js";
+export { serveWitness, type WitnessAnswered, type WitnessServer, type WitnessServerOptions } from "./witness/server.js";
+export { openWitnessDirectory, type WitnessDirectory } from "./witness/state-directory.js";
+export { Witness, type WitnessAnswer, type WitnessOptions, type WitnessState } from "./witness/witness.js";

@@ -52,3 +52,4 @@ export { formatAddCheckpoint, parseAddCheckpoint, type AddCheckpoint } from "./w
 export { serveWitness, type WitnessAnswered, type WitnessServer, type WitnessServerOptions } from "./witness/server.js";
 export { openWitnessDirectory, type WitnessDirectory } from "./witness/state-directory.js";
 export { Witness, type WitnessAnswer, type WitnessOptions, type WitnessState } from "./witness/witness.js";
+export { parseLogList } from "./witness/log-list.js";

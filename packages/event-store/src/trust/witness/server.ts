@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { BackendError } from "../../core/errors.js";
 import { errnoOf } from "../../system/io-error.js";
+import { onAbort } from "../../system/on-abort.js";
 import { MAX_REQUEST_BYTES } from "./request.js";
 import type { Witness, WitnessAnswer } from "./witness.js";
 
@@ -32,8 +33,8 @@ export interface WitnessAnswered {
 export interface WitnessServer {
   readonly host: string;
   readonly port: number;
-  /** Lets nobody in any more, ends what is under way, and then closes. */
-  close(): Promise<void>;
+  /** Lets nobody in any more, answers what is under way (for as long as a request may take, or until `abort`), and then closes. */
+  close(abort?: AbortSignal): Promise<void>;
 }
 
 interface Answer extends Omit<WitnessAnswer, "status"> {
@@ -84,9 +85,10 @@ export async function serveWitness(witness: Witness, options: WitnessServerOptio
     });
   }
   const address = server.address() as AddressInfo;
-  const close = async (): Promise<void> => {
+  const close = async (abort?: AbortSignal): Promise<void> => {
     isClosing = true;
-    await closed(server, requestTimeoutMs);
+    const timeout = AbortSignal.timeout(requestTimeoutMs);
+    await closed(server, abort === undefined ? timeout : AbortSignal.any([abort, timeout]));
   };
   return { host: address.address, port: address.port, close };
 }
@@ -148,13 +150,13 @@ function plain(status: number, text: string): Answer {
   return { status, contentType: TEXT, body: `${text}\n` };
 }
 
-async function closed(server: Server, graceMs: number): Promise<void> {
+async function closed(server: Server, abort: AbortSignal): Promise<void> {
   const done = once(server, "close");
   server.close();
   server.closeIdleConnections();
-  const timer = setTimeout(() => {
+  const calledOff = onAbort(abort, () => {
     server.closeAllConnections();
-  }, graceMs);
+  });
   await done;
-  clearTimeout(timer);
+  calledOff();
 }

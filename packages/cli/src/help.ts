@@ -416,3 +416,28 @@ Examples:
 With --json: {"imported","skipped","lines","already","first_seq","last_seq",
 "head":{"seq","hash"}}; with --dry-run {"events","skipped","lines","first":[…]}.
 `;
+
+export const WITNESS: string = `
+A witness cosigns a log's checkpoint only when that goes on from the last one that it
+cosigned: who checks for cosignatures cannot be shown a log that was rewritten, or
+another one than others see. Run it where the log's operator has no say.
+
+It speaks C2SP tlog-witness: POST /add-checkpoint, and GET /HASH/checkpoint, HASH being
+SHA-256 of the log's origin. FILE of --logs has a verifier key a line (log VKEY, as in
+tlog-policy, is fine too); several of one name are one log's. The key file must be
+nobody else's to read. The state is what it must never lose: keep it on a disk that
+lasts, and never put an older copy back.
+
+It listens on this machine only, unless --listen says otherwise, and in plain HTTP: let
+a server before it speak HTTPS. Ctrl-C or SIGTERM ends it when what is under way is
+answered (exit 0).
+
+Examples:
+  rynxs witness --generate-key witness.example/w1 --key witness.key
+  rynxs witness --logs logs.txt --key witness.key --state /var/lib/witness
+  rynxs witness --logs logs.txt --key witness.key --state state --listen 0.0.0.0:8080 --json
+
+With --json a line for each thing that happens: {"event":"listening","url","key",
+"logs"}, {"event":"answer","time","method","status","origin"?,"size"?,"not_shown"?};
+--generate-key: {"file","key"}.
+`;

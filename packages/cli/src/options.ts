@@ -84,6 +84,14 @@ export function parseHours(text: string): number {
   return value;
 }
 
+/** `HOST:PORT`, `[::1]:PORT`; port 0 is any free one. */
+export function parseListen(text: string): { readonly host: string; readonly port: number } {
+  const [, bracketed, plain, port = ""] = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined || Number(port) > 65_535) throw new InvalidArgumentError("Give HOST:PORT, as 127.0.0.1:8080.");
+  return { host, port: Number(port) };
+}
+
 export function parseHash(text: string): string {
   if (!/^[0-9a-f]{64}$/.test(text)) throw new InvalidArgumentError("A hash is 64 lowercase hex digits.");
   return text;

@@ -16,6 +16,7 @@ import type { RestoreFlags } from "./commands/restore.js";
 import type { ReplayFlags } from "./commands/replay.js";
 import type { SnapshotFlags } from "./commands/snapshot.js";
 import type { VerifyFlags } from "./commands/verify.js";
+import type { WitnessFlags } from "./commands/witness.js";
 import type { Context } from "./context.js";
 import * as help from "./help.js";
 import {
@@ -24,6 +25,7 @@ import {
   parseHash,
   parseHead,
   parseHours,
+  parseListen,
   parseSeconds,
   parseSeq,
   parseTimestamp,
@@ -265,6 +267,22 @@ export function buildProgram(
     .option("--show <n>", "with --dry-run: so many events (default 5)", parseCount(1_000_000))
     .action((file: string, flags: ImportFlags) =>
       run(async (context) => (await import("./commands/import.js")).importEvents(file, flags, context)),
+    );
+
+  command(program, "witness", "cosign the checkpoints of logs, as a witness of C2SP tlog-witness", help.WITNESS)
+    .option("--logs <file>", "verifier keys of the logs, one a line")
+    .option("--key <file>", "private key of the witness")
+    .option("--state <dir>", "where it remembers what it has cosigned")
+    .addOption(
+      new Option("--listen <host:port>", "where it is asked")
+        .argParser(parseListen)
+        .default({ host: "127.0.0.1", port: 8080 }, "127.0.0.1:8080"),
+    )
+    .option("--max-connections <n>", "so many at once", parseCount(100_000), 256)
+    .option("--generate-key <name>", "make a key of this name in --key FILE, print its verifier key, and end")
+    .option("--json", "print JSON")
+    .action((flags: WitnessFlags) =>
+      run(async (context) => (await import("./commands/witness.js")).witness(flags, context)),
     );
 
   command(program, "demo", "show it at work, in a temporary directory", "").action(() =>

@@ -18,6 +18,15 @@ export {
   type SignatureType,
   type VerifierKey,
 } from "./note/key.js";
+export {
+  createPrivateKeyFile,
+  formatPrivateKey,
+  generatePrivateKey,
+  parsePrivateKey,
+  readPrivateKey,
+  signerOf,
+  type PrivateKey,
+} from "./note/private-key.js";
 export { formatProof, parseProof, type TlogProof } from "./note/proof-file.js";
 export {
   formatNote,
@@ -39,7 +48,6 @@ export {
 } from "./checkpoint/checkpointer.js";
 export { fileMemory, processMemory, stateDirectory, stateFileName, type Memory } from "./checkpoint/memory.js";
 export { originFor, originOfPlace } from "./checkpoint/origin.js";
-export { formatPrivateKey, generatePrivateKey, parsePrivateKey, type PrivateKey } from "./checkpoint/private-key.js";
 export { type Published } from "./checkpoint/publish.js";
 export { type Tree } from "./checkpoint/signer-memory.js";
 export {
@@ -58,3 +66,17 @@ export { TlogShelf } from "./tiles/shelf.js";
 export { TrustedTiles } from "./tiles/trusted-tiles.js";
 export { inclusionChecker } from "./verify/inclusion-checker.js";
 export { verifyTrust, type TrustOptions, type TrustReport } from "./verify/verify-trust.js";
+export { cosign, type Cosignature, type CosignOptions, type WitnessAddress } from "./witness/cosign.js";
+export {
+  gatherCosignatures,
+  withCosignatures,
+  type Gathered,
+  type GatherOptions,
+  type WitnessFailure,
+} from "./witness/gather.js";
+export { checkQuorum } from "./witness/quorum.js";
+export { formatAddCheckpoint, parseAddCheckpoint, type AddCheckpoint } from "./witness/request.js";
+export { serveWitness, type WitnessAnswered, type WitnessServer, type WitnessServerOptions } from "./witness/server.js";
+export { openWitnessDirectory, type WitnessDirectory } from "./witness/state-directory.js";
+export { Witness, type WitnessAnswer, type WitnessOptions, type WitnessState } from "./witness/witness.js";
+export { parseLogList } from "./witness/log-list.js";

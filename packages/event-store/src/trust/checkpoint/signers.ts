@@ -1,19 +1,19 @@
 import { spawn } from "node:child_process";
 import { ConfigError, EventStoreError } from "../../core/errors.js";
 import { isSignedBy, type VerifierKey } from "../note/key.js";
-import { localSigner, type NoteSigner } from "../note/signer.js";
+import type { NoteSigner } from "../note/signer.js";
 import { parseSignature, type NoteSignature } from "../note/signed-note.js";
 import { createPrivateFile, readPrivateFile } from "./private-file.js";
-import { formatPrivateKey, generatePrivateKey, parsePrivateKey } from "./private-key.js";
+import { formatPrivateKey, generatePrivateKey, parsePrivateKey, signerOf } from "../note/private-key.js";
 
 const MAX_KEY_BYTES = 16 * 1024;
 const MAX_OUTPUT_BYTES = 64 * 1024;
 
 /** Makes a key for the log of that name, in a file of mode 0600 that must not exist yet. */
 export async function generateKeyFile(path: string, name: string): Promise<NoteSigner> {
-  const key = generatePrivateKey(name);
+  const key = generatePrivateKey(name, "ed25519");
   await createPrivateFile(path, `${formatPrivateKey(key)}\n`);
-  return localSigner(key.name, key.seed);
+  return signerOf(key, Date.now);
 }
 
 /**
@@ -28,13 +28,13 @@ export async function keyFileSigner(path: string, name?: string): Promise<NoteSi
       hint: "`rynxs key generate` makes one",
     });
   const key = parsePrivateKey(text, name);
-  return localSigner(key.name, key.seed);
+  return signerOf(key, Date.now);
 }
 
 /** Signs with the key that a variable holds. `text`: its value. @throws ConfigError */
 export function keyTextSigner(text: string, name?: string): NoteSigner {
   const key = parsePrivateKey(text, name);
-  return localSigner(key.name, key.seed);
+  return signerOf(key, Date.now);
 }
 
 export interface CommandSignerOptions {

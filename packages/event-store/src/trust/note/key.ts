@@ -5,7 +5,7 @@ import { decodeBase64 } from "./base64.js";
 /** What a key signs with (C2SP signed-note, "Signature types"): the note itself, or a witness's statement with a time. */
 export type SignatureType = "ed25519" | "cosignature/v1";
 
-const TYPE_BYTES: Readonly<Record<SignatureType, number>> = { ed25519: 0x01, "cosignature/v1": 0x04 };
+export const TYPE_BYTES: Readonly<Record<SignatureType, number>> = { ed25519: 0x01, "cosignature/v1": 0x04 };
 
 /** A public key as verifiers pin it. */
 export interface VerifierKey {

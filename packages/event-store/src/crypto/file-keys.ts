@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { link, open, readdir, rename, stat, unlink, type FileHandle } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { BackendError } from "../core/errors.js";
+import { BackendError, EventStoreError } from "../core/errors.js";
 import { makeDirectory, syncDirectory } from "../system/directories.js";
 import { lockFile } from "../system/file-lock.js";
 import { errnoOf, ioError } from "../system/io-error.js";
@@ -205,5 +205,5 @@ async function overwrite(file: FileHandle, length: number): Promise<void> {
 }
 
 function ioErrorOf(error: unknown, operation: string, file: string): unknown {
-  return errnoOf(error) === undefined ? error : ioError(error, { operation, file });
+  return error instanceof EventStoreError ? error : ioError(error, { operation, file });
 }

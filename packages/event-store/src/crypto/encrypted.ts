@@ -33,7 +33,7 @@ export type Readable<E extends EventMap> = { [K in keyof E]: E[K] | Shredded };
 /** What the subject of an event is told from. */
 export type EventOfSubject = { readonly type: string; readonly aggregateId: string } & Pick<
   NewEvent,
-  "payload" | "meta"
+  "payload" | "meta" | "ts"
 >;
 
 export interface EncryptedOptions {
@@ -160,6 +160,8 @@ class EncryptedLog<E extends EventMap> implements EncryptedStore<E> {
   }
 
   async #inOrder<S, T>(sealed: Promise<S>, append: (sealed: S) => Promise<T>): Promise<T> {
+    // It may fail while it waits for its turn.
+    sealed.catch(() => undefined);
     // In an object, so that nobody behind it waits for the write itself.
     const handed = this.#handedOn.then(async () => ({ result: append(await sealed) }));
     this.#handedOn = handed.catch(() => undefined);
@@ -171,23 +173,23 @@ class EncryptedLog<E extends EventMap> implements EncryptedStore<E> {
     const given = event as unknown as EventOfSubject;
     // What is no event is for the store to refuse.
     if (typeof (given as unknown) !== "object" || (given as unknown) === null) return event;
-    const { type, aggregateId, payload } = given;
+    const { type, aggregateId, ts, meta, payload } = given;
+    const copy = { ...given, type, aggregateId, ts, meta };
+    // Without a name it is for the store to refuse too; it need not see the payload for that.
+    if (!isName(type) || !isName(aggregateId)) return { ...copy, payload: undefined } as unknown as NewEvent<E>;
     const subject = type === SUBJECT_SHREDDED ? null : this.#subjectOf(given);
     if (subject === null) {
       refuseMark(payload);
       return event;
     }
     checkSubject(subject);
-    if (!isName(type) || !isName(aggregateId)) return event;
     const plaintext = plaintextOf(payload);
-    const copy = { ...given };
     const { version, key } = await this.#keys.keyFor(subject);
     const binding = { type, aggregateId, subject, key: version };
     return { ...copy, payload: sealPayload(plaintext, key, this.#keys.iv(), binding) } as unknown as NewEvent<E>;
   }
 }
 
-/** What is none is for the store to refuse. */
 function isName(value: unknown): boolean {
   return typeof value === "string" && value !== "" && value.isWellFormed();
 }

@@ -2,6 +2,7 @@ import { ConfigError, EventStoreError } from "../core/errors.js";
 import type { AnyEvents, EventMap, JsonValue, NewEvent } from "../core/event.js";
 import { backOff, systemRuntime, type Runtime } from "../system/runtime.js";
 import type { EventStore } from "../stores/port.js";
+import type { EncryptedStore } from "./encrypted.js";
 import { ENVELOPE_KEY } from "./envelope.js";
 import type { DestroyedKeys } from "./key-record.js";
 import type { KeyStore } from "./key-store.js";
@@ -32,7 +33,8 @@ export interface ShredReport {
 /** A store, or what destroys through one: a `Keyring` also forgets the keys. */
 export type KeyDestroyer = Pick<KeyStore, "destroy">;
 
-type ShredLog = Pick<EventStore, "append" | "appendWithRetry" | "head" | "read">;
+type LogMethod = "append" | "appendWithRetry" | "head" | "read";
+type ShredLog = Pick<EventStore, LogMethod>;
 
 /** How often the end of the log is looked at before the event is appended whatever others append. */
 const TRIES = 16;
@@ -45,7 +47,7 @@ const MAX_REASON = 1000;
  * @throws EventStoreError KEY_MISSING when the subject never had keys: nothing was done; BackendError, and whatever `append` and `read` throw
  */
 export async function shred<E extends EventMap = AnyEvents>(
-  store: Pick<EventStore<E>, keyof ShredLog>,
+  store: Pick<EventStore<E>, LogMethod> | Pick<EncryptedStore<E>, LogMethod>,
   keys: KeyDestroyer,
   subject: string,
   options: ShredOptions = {},

@@ -105,7 +105,7 @@ describe.each(Object.entries(kinds))("a key store (%s)", (kind, make) => {
     const first = await open().create(record("alice"));
     const [a, b] = [record("alice", 2), record("alice", 3)];
     const results = await Promise.all([open().replace(a, first.revision), open().replace(b, first.revision)]);
-    const won = results[0]?.record.id === a.id ? a : b;
+    const won = results[0].record.id === a.id ? a : b;
     expect(results.map(({ record: { id } }) => id)).toEqual([won.id, won.id]);
     expect((await open().get("alice"))?.record).toEqual(won);
     expect((await open().replace(record("alice"), first.revision)).record).toEqual(won);

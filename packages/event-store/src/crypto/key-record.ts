@@ -46,7 +46,7 @@ export function formatKeyRecord(record: KeyRecord): Buffer {
 }
 
 /** Null for what is no record of that subject. `subject` null: of whichever it is. */
-export function readKeyRecord(bytes: Uint8Array, subject: string | null): KeyRecord | null {
+function readKeyRecord(bytes: Uint8Array, subject: string | null): KeyRecord | null {
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));

@@ -94,7 +94,7 @@ function idOf(kek: Uint8Array): string {
   return `local:${createHash("sha256").update("rynxs kek id v1\0").update(kek).digest("hex").slice(0, 16)}`;
 }
 
-export function notWrapped({ version }: KeyContext): EventStoreError {
+function notWrapped({ version }: KeyContext): EventStoreError {
   return new EventStoreError("DECRYPTION_FAILED", "a stored data key was not wrapped for this subject and version", {
     facts: { expected: version },
     hint: "somebody changed the key store: restore the record from a backup, if its subject was not shredded since",

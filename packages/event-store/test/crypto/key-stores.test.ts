@@ -17,10 +17,11 @@ import type { KeyStore } from "../../src/crypto/key-store.js";
 import { objectKeyStore } from "../../src/crypto/object-keys.js";
 import { nameOfSubject } from "../../src/crypto/subject.js";
 import { directoryObjects } from "../../src/objects/directory.js";
-import { memoryObjects } from "../../src/objects/memory.js";
+import { memoryObjects, type MemoryObjects } from "../../src/objects/memory.js";
 import { FAULTS, startS3Emulator, type S3Emulator } from "../../src/testing/s3-emulator/index.js";
 import { FaultBench, isSlow, QuickRuntime } from "../log/fault-bench.js";
 import { REFUSALS, UNTOLD } from "../log/fault-kinds.js";
+import { overriding } from "../log/overriding.js";
 import { scratchFolder } from "../stores/file/scratch.js";
 import { all, answering, codeOf } from "./kit.js";
 
@@ -262,6 +263,7 @@ describe("keys in a bucket whose answers get lost", () => {
       objects: bench.driver(),
       prefix: bench.prefix,
       runtime: new QuickRuntime(bench.newId),
+      skipBackendProof: true,
     });
     const once = (): void => bench.fault(fault, { method: "PUT", count: 1 });
     const first = record("alice");
@@ -281,7 +283,7 @@ describe("keys in a bucket whose answers get lost", () => {
 
   it.each(REFUSALS.map(([fault, code]) => [fault.name, code, fault] as const))("%s: %s", async (_name, code, fault) => {
     const bench = new FaultBench(emulator);
-    const store = objectKeyStore({ objects: bench.driver(), prefix: bench.prefix });
+    const store = objectKeyStore({ objects: bench.driver(), prefix: bench.prefix, skipBackendProof: true });
     const { revision } = await store.create(record("alice"));
     bench.fault(fault, { method: "PUT", count: 3 });
     for (const work of [
@@ -293,5 +295,29 @@ describe("keys in a bucket whose answers get lost", () => {
     bench.heal();
     expect((await store.get("alice"))?.record).toMatchObject({ state: "live", keys: [{ version: 1 }] });
     await bench.close();
+  });
+});
+
+describe("a backend that does not keep its conditions", () => {
+  const careless = {
+    "If-None-Match": (objects: MemoryObjects) => ({
+      putIfAbsent: (key: string, body: Uint8Array, options: object = {}) => {
+        objects.bucket.delete(key);
+        return objects.putIfAbsent(key, body, options);
+      },
+    }),
+    "If-Match": (objects: MemoryObjects) => ({
+      replaceIfMatch: (key: string, body: Uint8Array, _etag: string, options: object = {}) => {
+        objects.bucket.delete(key);
+        return objects.putIfAbsent(key, body, options);
+      },
+    }),
+  };
+
+  it.each(Object.entries(careless))("is refused before a key is lost: %s", async (header, methods) => {
+    const good = memoryObjects({ identity: `memory ${header}` });
+    const store = objectKeyStore({ objects: overriding(good, methods(good)) });
+    for (let i = 0; i < 2; i++) expect(await codeOf(store.create(record("alice")))).toBe("UNSAFE_BACKEND");
+    expect(await store.get("alice")).toBeNull();
   });
 });

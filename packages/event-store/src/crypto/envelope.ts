@@ -1,7 +1,6 @@
 import { EventStoreError, type ErrorFacts } from "../core/errors.js";
 import type { JsonObject } from "../core/event.js";
 import { canonicalObject } from "../core/json/canonical-text.js";
-import { JsonText } from "../core/json/json-text.js";
 import { quote } from "../core/json/strings.js";
 import { decodeBytes, encodeBytes, hasExactly, isVersion } from "./bytes.js";
 import { ALGORITHM, IV_BYTES, TAG_BYTES, type Sealed } from "./gcm.js";
@@ -38,17 +37,18 @@ export function additionalData({ type, aggregateId, subject, key }: Binding): Bu
   return Buffer.from(text);
 }
 
-export function formatEnvelope({ subject, key, iv, ciphertext, tag }: Envelope): JsonText {
-  const inner = canonicalObject([
-    ["alg", quote(ALGORITHM)],
-    ["ct", quote(encodeBytes(ciphertext))],
-    ["iv", quote(encodeBytes(iv))],
-    ["key", String(key)],
-    ["subject", quote(subject)],
-    ["tag", quote(encodeBytes(tag))],
-    ["v", String(ENVELOPE_VERSION)],
-  ]);
-  return JsonText.parse(`{${quote(ENVELOPE_KEY)}:${inner}}`);
+/** The payload that is stored: it becomes canonical JSON as every payload does. */
+export function formatEnvelope({ subject, key, iv, ciphertext, tag }: Envelope): JsonObject {
+  const fields = {
+    alg: ALGORITHM,
+    ct: encodeBytes(ciphertext),
+    iv: encodeBytes(iv),
+    key,
+    subject,
+    tag: encodeBytes(tag),
+    v: ENVELOPE_VERSION,
+  };
+  return { [ENVELOPE_KEY]: fields };
 }
 
 const FIELDS = ["alg", "ct", "iv", "key", "subject", "tag", "v"];

@@ -32,7 +32,7 @@ export function refuseMark(payload: unknown): void {
 }
 
 /** @param iv fresh for each payload: 12 random bytes */
-export function sealPayload(plaintext: string, key: KeyObject, iv: Buffer, binding: Binding): JsonText {
+export function sealPayload(plaintext: string, key: KeyObject, iv: Buffer, binding: Binding): JsonObject {
   const sealed = seal(key, iv, Buffer.from(plaintext), additionalData(binding));
   return formatEnvelope({ ...sealed, subject: binding.subject, key: binding.key });
 }

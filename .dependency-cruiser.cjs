@@ -3,7 +3,7 @@
 const library = "^packages/event-store/src/";
 
 /** The library's layers, lowest first. Each may import itself and those before it. */
-const layers = ["core", "system", "objects", "log", "stores", "trust"];
+const layers = ["core", "system", "objects", "log", "stores", "crypto", "trust"];
 
 const onlyDownwards = layers.slice(0, -1).map((layer, index) => ({
   name: `${layer}-knows-nothing-higher`,

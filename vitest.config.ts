@@ -14,6 +14,7 @@ export default defineConfig({
       { find: /^@rynxs\/event-store\/testing$/, replacement: library("testing/index.ts") },
       { find: /^@rynxs\/event-store\/trust$/, replacement: library("trust/index.ts") },
       { find: /^@rynxs\/event-store\/s3$/, replacement: library("objects/s3/index.ts") },
+      { find: /^@rynxs\/event-store\/crypto$/, replacement: library("crypto/index.ts") },
       { find: /^@rynxs\/operator$/, replacement: operator("index.ts") },
       { find: /^@rynxs\/operator\/testing$/, replacement: operator("testing/index.ts") },
     ],

@@ -11,6 +11,7 @@ const packages = [
       index: "index.js",
       open: "stores/open.js",
       s3: "objects/s3/index.js",
+      crypto: "crypto/index.js",
       testing: "testing/index.js",
       trust: "trust/index.js",
       // A thread's code: found by its name, beside whichever file starts it.

@@ -20,6 +20,9 @@ Environment:
   RYNXS_S3_CHECKSUMS               send a checksum with each put, as Object Lock wants it: true or false (default)
   RYNXS_S3_SKIP_BUCKET_CHECK       do not look whether the bucket is there: true or false (default)
   RYNXS_HASH_VERSION               of new events: v1 (default) or v2
+  RYNXS_CRYPTO_KEYS                where the keys of encrypted payloads are: file:DIR, s3://…, command:PROGRAM
+  RYNXS_CRYPTO_KEY, RYNXS_CRYPTO_KEY_FILE, RYNXS_CRYPTO_COMMAND
+                                   the key that wraps them: base64 or hex, a file, a program
 
 Exit status:
   0  fine
@@ -82,6 +85,10 @@ only for the first): nothing is left out, and after a crash a little may come tw
 Of two that follow under one name, one is stopped (POSITION_TAKEN).
 
 --json prints full records exactly as they are stored, one a line.
+
+With --keys encrypted payloads are shown decrypted (the key that wraps them is in the
+environment), and those whose key was destroyed as {"$shredded":…}; --json then prints
+records whose hashes are of what is stored, not of what is shown.
 
 With --aggregate or --type a log that has an index is not read whole: what the index
 finds is checked record by record, each against its own hash, and a note says so.
@@ -284,6 +291,27 @@ Examples:
   rynxs prune --older-than 720 --yes
 
 With --json: {"deleted","objects","bytes","range":{"first","last"} or null,"kept_from"}.
+`;
+
+export const SHRED: string = `
+Destroys all keys of SUBJECT, for good: payloads that were encrypted for it can be read
+by nobody any more. The log keeps every byte, and verifies as before. Then an event
+SubjectShredded is appended, which says when, how many keys, and --reason. If it fails in
+between, run it again: it records what was destroyed, once. Says what it would do, and
+does it only with --yes. It needs no key-encryption key.
+
+With RYNXS_CRYPTO_PSEUDONYM_KEY set, SUBJECT is the real name, and its pseudonym is
+looked for. Backups of the keys, and old versions in a versioned bucket, are yours to
+delete: docs/operations/shredding.md.
+
+Examples:
+  rynxs shred customer-7 --keys file:/etc/rynxs/keys --count
+  rynxs shred customer-7 --keys s3://my-keys/events --reason "ticket 1234" --yes
+
+Exit status: 0 destroyed and recorded, or shown; 1 there are no such keys, or it failed.
+With --json: {"subject","destroyed","destroyed_at"?,"key_versions","events"?,"remains"?},
+and with --yes {"subject","destroyed","destroyed_at","key_versions","repeated","seq",
+"recorded","remains"?}.
 `;
 
 export const COPY: string = `

@@ -14,6 +14,7 @@ import type { QueryFlags } from "./commands/query.js";
 import type { ReadFlags } from "./commands/read.js";
 import type { RestoreFlags } from "./commands/restore.js";
 import type { ReplayFlags } from "./commands/replay.js";
+import type { ShredFlags } from "./commands/shred.js";
 import type { SnapshotFlags } from "./commands/snapshot.js";
 import type { VerifyFlags } from "./commands/verify.js";
 import type { WitnessFlags } from "./commands/witness.js";
@@ -35,6 +36,8 @@ import { version } from "./version.js";
 
 /** A part is read and written as one; more rows than that are no help to anybody. */
 const MAX_ROWS_PER_FILE = 100_000_000;
+
+const KEY_PLACES = "file:DIR, s3://BUCKET/PREFIX or command:PROGRAM";
 
 /** The whole surface: names, options, help. What a command does is loaded when it runs. */
 export function buildProgram(
@@ -91,6 +94,7 @@ export function buildProgram(
         .default("record"),
     )
     .addOption(anchorOption())
+    .option("--keys <location>", `decrypt payloads with the keys in ${KEY_PLACES}`)
     .action((flags: ReadFlags) => run(async (context) => (await import("./commands/read.js")).read(flags, context)));
 
   define(program, "aggregates", "list the aggregates, with how many events each has", help.AGGREGATES)
@@ -176,6 +180,17 @@ export function buildProgram(
     .option("--yes", "delete; without it, only say what would be deleted")
     .option("--older-than <hours>", "only objects that are at least so old (24 or more)", parseHours, 24)
     .action((flags: PruneFlags) => run(async (context) => (await import("./commands/prune.js")).prune(flags, context)));
+
+  define(program, "shred", "destroy the keys of a subject's data, and record it", help.SHRED)
+    .argument("<subject>", "whose data it is")
+    .option("--keys <location>", `${KEY_PLACES} (default: RYNXS_CRYPTO_KEYS)`)
+    .option("--yes", "destroy; without it, only say what would be destroyed")
+    .option("--reason <text>", "why; it stays in the log for ever, in the clear")
+    .option("--count", "without --yes: also count the events, which reads the whole log")
+    .option("--allow-versioned", "even where old versions of the keys remain")
+    .action((subject: string, flags: ShredFlags) =>
+      run(async (context) => (await import("./commands/shred.js")).shred(subject, flags, context)),
+    );
 
   command(program, "copy", "copy a log to another place, verified, or go on doing so", help.COPY)
     .argument("<from>", "file:PATH or s3://BUCKET/PREFIX")

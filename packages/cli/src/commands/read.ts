@@ -1,12 +1,21 @@
-import type { Anchor, Head, RecordedEvent, StoredRecord, Subscription } from "@rynxs/event-store";
+import type {
+  Anchor,
+  EventStore,
+  Head,
+  JsonObject,
+  RecordedEvent,
+  StoredRecord,
+  Subscription,
+} from "@rynxs/event-store";
 import { anchorNote } from "../anchor-note.js";
 import type { Context } from "../context.js";
 import { usageError } from "../exit.js";
 import { EventTable } from "../event-table.js";
 import type { StoreFlags } from "../options.js";
-import { openStore, withStore } from "../options.js";
+import { openStore, storeFlags, withStore } from "../options.js";
 import type { Output } from "../output.js";
 import { paint } from "../output.js";
+import { compactJson } from "../text.js";
 import { follow, type FollowPrinter } from "./follow.js";
 
 export interface ReadFlags extends StoreFlags {
@@ -22,6 +31,8 @@ export interface ReadFlags extends StoreFlags {
   /** Seconds between two looks for new events. */
   readonly interval: number;
   readonly verify: "record" | "chain";
+  /** Where the keys of encrypted payloads are. */
+  readonly keys?: string;
 }
 
 export async function read(flags: ReadFlags, context: Context): Promise<void> {
@@ -33,7 +44,7 @@ export async function read(flags: ReadFlags, context: Context): Promise<void> {
   if (flags.position !== undefined && !flags.follow) {
     throw usageError("--position goes with --follow", "add --follow");
   }
-  await withStore(openStore(flags, output, { readOnly: true }), async (store) => {
+  await withStore(openDecrypted(flags, output), async (store) => {
     const printer = new Printer(output, flags);
     const filter = { aggregateId: flags.aggregate, type: flags.type };
     const onAnchor = noteOn(output);
@@ -45,9 +56,19 @@ export async function read(flags: ReadFlags, context: Context): Promise<void> {
     }
     const { from: fromSeq, to: toSeq, anchor } = flags;
     const options = { fromSeq, toSeq, anchor, ...filter, verify: flags.verify, signal: interrupts.stop, onAnchor };
-    await (output.json ? printer.printRecords(store.readRecords(options)) : printer.printRows(store.read(options)));
+    await (printer.stored ? printer.printRecords(store.readRecords(options)) : printer.printRows(store.read(options)));
     await output.flush();
   });
+}
+
+/** With `--keys`, payloads come decrypted. */
+async function openDecrypted(flags: ReadFlags, output: Output): Promise<EventStore> {
+  if (flags.keys === undefined) return openStore(flags, output, { readOnly: true });
+  const { encrypted, openKeyring } = await import("@rynxs/event-store/crypto");
+  const keys = await openKeyring(process.env, { ...storeFlags(flags), keys: flags.keys, onWarning: output.warn });
+  const store = encrypted(await openStore(flags, output, { readOnly: true }), { keys });
+  // What was shredded shows as what it says of itself.
+  return store as unknown as EventStore;
 }
 
 function noteOn(output: Output): (anchor: Anchor) => void {
@@ -60,12 +81,15 @@ function noteOn(output: Output): (anchor: Anchor) => void {
 /** Prints events as they come: rows for people, stored lines with `--json`. */
 class Printer implements FollowPrinter {
   readonly #output: Output;
+  /** As the log has it, byte for byte. */
+  readonly stored: boolean;
   readonly #limit: number;
   readonly #table: EventTable;
   #printed = 0;
 
-  constructor(output: Output, { limit = Infinity }: ReadFlags) {
+  constructor(output: Output, { limit = Infinity, keys }: ReadFlags) {
     this.#output = output;
+    this.stored = output.json && keys === undefined;
     this.#limit = limit;
     this.#table = new EventTable(output.columns);
   }
@@ -76,7 +100,7 @@ class Printer implements FollowPrinter {
   }
 
   print(subscription: Subscription): Promise<void> {
-    return this.#output.json ? this.printRecords(subscription.records()) : this.printRows(subscription);
+    return this.stored ? this.printRecords(subscription.records()) : this.printRows(subscription);
   }
 
   async printRecords(records: AsyncIterable<StoredRecord>): Promise<void> {
@@ -88,7 +112,8 @@ class Printer implements FollowPrinter {
 
   async printRows(events: AsyncIterable<RecordedEvent>): Promise<void> {
     for await (const event of events) {
-      await this.#print(this.#table.row(event));
+      const shown = { ...event, payload: shownPayload(event.payload) };
+      await this.#print(this.#output.json ? jsonOf(shown) : this.#table.row(shown));
       if (this.finished) return;
     }
   }
@@ -98,4 +123,15 @@ class Printer implements FollowPrinter {
     await this.#output.line(content);
     this.#printed += 1;
   }
+}
+
+/** A shredded payload says of itself what it is. */
+function shownPayload(payload: JsonObject & { readonly toJSON?: unknown }): JsonObject {
+  return typeof payload.toJSON === "function" ? (payload.toJSON as () => JsonObject).call(payload) : payload;
+}
+
+/** As a stored record, but for the payload. */
+function jsonOf({ aggregateId, eventHash, prevHash, meta, payload, seq, ts, type }: RecordedEvent): string {
+  const event = { aggregate_id: aggregateId, meta, payload, seq, ts, type };
+  return compactJson({ event, event_hash: eventHash, prev_hash: prevHash });
 }

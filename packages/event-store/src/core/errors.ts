@@ -82,6 +82,12 @@ export const FAILURE_CODES = [
   "PROJECTION_FAILED",
   /** An optional package that this needs is not installed. */
   "PACKAGE_MISSING",
+  /** The key that an encrypted payload needs is not there, and nothing says that it was destroyed; or the key that wraps it was not given. */
+  "KEY_MISSING",
+  /** An encrypted payload, or a stored key, is not what it was when it was made: changed, or moved here from elsewhere. */
+  "DECRYPTION_FAILED",
+  /** The subject's keys were destroyed: nothing new is encrypted for it. */
+  "SUBJECT_SHREDDED",
 ] as const;
 export type FailureCode = (typeof FAILURE_CODES)[number];
 export type ErrorCode = VerdictCode | TrustCode | FailureCode;
@@ -146,6 +152,8 @@ export class EventStoreError extends Error {
       case "NOT_NEXT":
       case "COMMIT_UNKNOWN":
         return "conflict";
+      case "DECRYPTION_FAILED":
+        return "evidence";
       default:
         return "fix";
     }

@@ -5,13 +5,13 @@ import { errnoOf, ioError } from "./io-error.js";
 
 /**
  * Makes a directory and the ones above it; those that it made are durable. (Node's own recursive mkdir never returns where
- * a directory cannot be made although the one above is there, as in /proc.)
+ * a directory cannot be made although the one above is there, as in /proc.) `mode` is of the last one; default 0777, less the umask.
  * @throws BackendError
  */
-export async function makeDirectory(path: string): Promise<void> {
-  if (await makeOne(path)) return;
+export async function makeDirectory(path: string, mode?: number): Promise<void> {
+  if (await makeOne(path, mode)) return;
   await makeDirectory(dirname(path));
-  if (await makeOne(path)) return;
+  if (await makeOne(path, mode)) return;
   throw new BackendError("PATH_UNUSABLE", `cannot create ${path}: the file system takes no directories there`, {
     facts: { operation: "create", file: path, backendCode: "ENOENT" },
     hint: "choose another path",
@@ -33,9 +33,9 @@ export async function syncDirectory(path: string): Promise<void> {
 }
 
 /** False when the directory above is missing. */
-async function makeOne(path: string): Promise<boolean> {
+async function makeOne(path: string, mode?: number): Promise<boolean> {
   try {
-    await mkdir(path);
+    await mkdir(path, mode);
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === "EEXIST" && (await isDirectory(path))) return true;

@@ -25,7 +25,8 @@ const TILE =
   /^_tlog\/tile\/(?:entries|[0-9]|[1-5][0-9]|6[0-3])\/((?:x[0-9]{3}\/)*[0-9]{3})(?:\.p\/([1-9][0-9]{0,2}))?$/;
 const CHECKPOINT = /^_tlog\/(?:checkpoint|checkpoints\/(?:0|[1-9][0-9]{0,15}))$/;
 const DOCTOR_PROBE = /^_probe-[^/]+$/;
-const NESTED = /^(.*\/)(?:[0-9]{10}\.json|_head\.json|_probe\.json|_segments\/.*|_index\/.*)$/s;
+const NESTED =
+  /^(.*?\/)(?:[0-9]{10}\.json|_head\.json|_probe\.json|_(?:segments|index|snapshots|positions|imports|tlog)\/.*)$/s;
 
 /**
  * The kind of a key that begins with the log's root. Every name that can be made again from what it says counts only if that gives the

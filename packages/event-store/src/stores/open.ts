@@ -22,6 +22,8 @@ export interface StoreOverrides {
   readonly retain?: string | undefined;
   /** Instead of RYNXS_S3_RETAIN_MODE. */
   readonly retainMode?: string | undefined;
+  /** As `oldestVersions` of S3EventStore. There are none of a log in a file. */
+  readonly oldestVersions?: boolean | undefined;
   /** As `observe` of S3EventStore. A log in a file has no bucket: it is not called there. */
   readonly observe?: ObserveObjects | undefined;
 }
@@ -58,14 +60,15 @@ export async function openEventStore<E extends EventMap = AnyEvents>(
   env: Environment,
   overrides: StoreOverrides = {},
 ): Promise<EventStore<E>> {
-  const { onWarning = emitWarning, readOnly = false, observe } = overrides;
+  const { onWarning = emitWarning, readOnly = false, oldestVersions = false, observe } = overrides;
   const config = storeConfig(env, overrides);
   if (config.type === "file") {
+    if (oldestVersions) throw new ConfigError("a log in a file has no versions", { hint: "name a log in a bucket" });
     const { FileEventStore } = await import("./file/file-event-store.js");
     return FileEventStore.open<E>({ ...config, mustExist: readOnly, onWarning });
   }
   const { S3EventStore } = await import("./s3-event-store.js");
-  return S3EventStore.open<E>({ ...config, onWarning, observe });
+  return S3EventStore.open<E>({ ...config, oldestVersions, onWarning, observe });
 }
 
 /** @throws ConfigError that names the variable and its valid values */

@@ -44,6 +44,11 @@ export interface ObjectLogOptions {
   readonly retain?: string | undefined;
   /** With `retain`. Default `GOVERNANCE`: who has the right to may delete earlier. `COMPLIANCE` cannot be taken back by anybody. */
   readonly retainMode?: RetentionMode | undefined;
+  /**
+   * Read each event object by its oldest version, whatever was put on top of it or deleted since: what was committed, in a bucket that keeps
+   * versions. The log can then only be read. Only for a bucket that is named by itself, not an `S3Client` or an ObjectStore. Default false.
+   */
+  readonly oldestVersions?: boolean | undefined;
   /** How long one append may try before it fails; milliseconds, default 30,000. */
   readonly appendTimeoutMs?: number | undefined;
   /** Do not ask for the bucket on opening. */
@@ -78,7 +83,7 @@ export const S3EventStore = {
     const timeoutMs = checkTimeout(options.appendTimeoutMs ?? 30_000);
     const { runtime = systemRuntime, onWarning = emitWarning } = options;
     const retain = options.retain === undefined ? undefined : parseRetain(options.retain, options.retainMode);
-    const driver = "objects" in options ? options.objects : await connect(options, onWarning);
+    const driver = await driverOf(options, keys, onWarning);
     const objects = await observedBy(options.observe, driver);
     const log: LogOnObjects = { objects, keys, useHead: options.useHead ?? true, retain, onWarning };
     if (options.skipBucketCheck !== true) await checkBucket(log);
@@ -101,6 +106,23 @@ export const S3EventStore = {
     });
   },
 };
+
+async function driverOf(options: S3EventStoreOptions, keys: LogKeys, onWarning: OnWarning): Promise<ObjectStore> {
+  if (options.oldestVersions === true) {
+    if ("objects" in options || "client" in options) {
+      throw new ConfigError(
+        "oldestVersions needs a bucket that is named by itself, not an S3Client or an ObjectStore",
+        {
+          hint: "give bucket, endpoint, region and credentials",
+        },
+      );
+    }
+    const { openS3Upkeep } = await import("../objects/s3/index.js");
+    const { OldestVersions } = await import("../log/oldest-versions.js");
+    return new OldestVersions(await connect(options, onWarning), openS3Upkeep(options), keys);
+  }
+  return "objects" in options ? options.objects : connect(options, onWarning);
+}
 
 /** The HTTP client is loaded only when a bucket is opened. */
 async function connect(options: S3ConnectionOptions | SdkS3Options, onWarning: OnWarning): Promise<ObjectStore> {

@@ -18,6 +18,9 @@ const BY_CODE: Readonly<Record<string, string>> = {
 export const OBJECT_LOCK_HINT =
   "keep the log in a bucket with Object Lock, which is set when the bucket is made (it needs versioning, and a server that honours If-None-Match there, as AWS does), or leave the retention out; docs/operations/worm.md";
 
+export const NO_LOCK_HINT =
+  "retention and legal hold need a bucket that was made with Object Lock, on a server that has it: docs/operations/worm.md";
+
 export const RESTORE_HINT =
   "have it restored, which takes minutes to days, and read again: rynxs restore --from SEQ --to SEQ --wait for a log's segments, aws s3api restore-object for other keys";
 

@@ -4,7 +4,7 @@ import type { ObjectLocks, Retention, VersionOptions } from "../locks.js";
 import { failure, type Attempt } from "./attempt.js";
 import { attemptOn, objectPath } from "./bucket-requests.js";
 import type { BucketLocation } from "./endpoint.js";
-import { OBJECT_LOCK_HINT } from "./hints.js";
+import { NO_LOCK_HINT } from "./hints.js";
 import type { HttpAnswer } from "./http.js";
 import { documentOf, type UpkeepClient } from "./upkeep.js";
 import { encodeComponent } from "./uri.js";
@@ -89,7 +89,7 @@ export class S3Locks implements ObjectLocks {
     );
     if (answer === null || answer === NO_VERSION) return null;
     if (answer === NOTHING_SET || typeof answer === "object") return answer;
-    throw failure("NO_OBJECT_LOCK", attempt, "there is no Object Lock here", { code: answer, hint: OBJECT_LOCK_HINT });
+    throw failure("NO_OBJECT_LOCK", attempt, "there is no Object Lock here", { code: answer, hint: NO_LOCK_HINT });
   }
 }
 
@@ -123,6 +123,6 @@ function fieldsOf(answer: HttpAnswer, root: string, attempt: Attempt): Partial<R
 function unreadable(attempt: Attempt, status: number): Error {
   return failure("NO_OBJECT_LOCK", attempt, "the answer is none about a lock: this server does not know the question", {
     status,
-    hint: OBJECT_LOCK_HINT,
+    hint: NO_LOCK_HINT,
   });
 }

@@ -45,9 +45,9 @@ export class OldestVersions implements ObjectStore {
   async get(key: string, options: GetOptions = {}): Promise<StoredObject | null> {
     if (this.#keys.seqOf(key) === null) return this.#objects.get(key, options);
     const { range, signal } = options;
-    for await (const entry of this.#entries(key, "", signal)) {
-      if (entry.version.key !== key) return null;
-      const object = await this.#versions.get(key, entry.version.versionId, { signal });
+    for await (const version of this.#entries(key, "", signal)) {
+      if (version.key !== key) return null;
+      const object = await this.#versions.get(key, version.versionId, { signal });
       return object && range ? { ...object, body: object.body.subarray(range.start, range.end) } : object;
     }
     return null;
@@ -55,7 +55,7 @@ export class OldestVersions implements ObjectStore {
 
   async list({ prefix, startAfter = "", maxKeys = 1000, signal }: ListOptions): Promise<ListPage> {
     const entries: ListEntry[] = [];
-    for await (const { version } of this.#entries(prefix, startAfter, signal)) {
+    for await (const version of this.#entries(prefix, startAfter, signal)) {
       if (entries.length === maxKeys) return { entries, truncated: true };
       const { key, size, modifiedAt } = version;
       entries.push({ key, size, ...(modifiedAt === undefined ? {} : { modifiedAt }) });
@@ -69,27 +69,25 @@ export class OldestVersions implements ObjectStore {
   }
 
   /** The version of each key that counts here, in order of keys. */
-  async *#entries(
-    prefix: string,
-    startAfter: string,
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<{ readonly version: ObjectVersion }> {
-    let current: { readonly key: string; version: ObjectVersion | null } | null = null;
+  async *#entries(prefix: string, startAfter: string, signal: AbortSignal | undefined): AsyncGenerator<ObjectVersion> {
+    let key = "";
+    let chosen: ObjectVersion | null = null;
     let marker: VersionMarker | null = startAfter === "" ? null : { key: startAfter };
     do {
       const page = await this.#versions.list({ prefix, ...(marker && { after: marker }), signal });
       for (const version of page.versions) {
-        if (current?.key !== version.key) {
-          if (current?.version) yield { version: current.version };
-          current = { key: version.key, version: null };
+        if (key !== version.key) {
+          if (chosen !== null) yield chosen;
+          key = version.key;
+          chosen = null;
         }
         const counts = this.#keys.seqOf(version.key) === null ? version.latest : true;
         // Newest first: the last one that counts is the oldest.
-        if (counts && !version.deleteMarker) current.version = version;
+        if (counts && !version.deleteMarker) chosen = version;
       }
       marker = page.next;
     } while (marker !== null);
-    if (current?.version) yield { version: current.version };
+    if (chosen !== null) yield chosen;
   }
 }
 

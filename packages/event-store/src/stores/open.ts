@@ -21,7 +21,7 @@ export interface StoreOverrides {
   /** As `retain` of S3EventStore, instead of RYNXS_S3_RETAIN. There is none for a log in a file. */
   readonly retain?: string | undefined;
   /** Instead of RYNXS_S3_RETAIN_MODE. */
-  readonly retainMode?: string | undefined;
+  readonly retainMode?: RetentionMode | undefined;
   /** As `oldestVersions` of S3EventStore. There are none of a log in a file. */
   readonly oldestVersions?: boolean | undefined;
   /** As `observe` of S3EventStore. A log in a file has no bucket: it is not called there. */

@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { ioError } from "../../system/io-error.js";
 import { LogKeys } from "../../log/keys.js";
 import { kindOf } from "../../log/key-kind.js";
+import { throwIfAborted } from "../../objects/check.js";
 import { directoryObjects } from "../../objects/directory.js";
 import { CompressedSegment } from "../file/compressed-segment.js";
 import { lastLineBefore, openForReading } from "../file/file-bytes.js";
@@ -28,7 +29,7 @@ export async function* scanFiles(
   let bytes = 0;
   let seen = 0;
   for (const name of names) {
-    signal?.throwIfAborted();
+    throwIfAborted(signal, "list");
     const file = join(files.directory, name);
     if (file === files.derived) continue;
     const { size, isFile } = await stat(file).then((found) => ({ size: found.size, isFile: found.isFile() }));

@@ -10,19 +10,14 @@ import { documentOf, type UpkeepClient } from "./upkeep.js";
 import { encodeComponent } from "./uri.js";
 import { scan } from "./xml-scan.js";
 
-/** Of an object in a bucket with Object Lock that has neither. */
-const NOTHING_SET = "NoSuchObjectLockConfiguration";
+/** Of an object in a bucket with Object Lock that has neither; the second one is Ceph's gateway's word for it. */
+const NOTHING_SET = ["NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"] as const;
 /** How servers say that the bucket, or they themselves, have no Object Lock. */
-const NO_LOCK = [
-  "InvalidRequest",
-  "ObjectLockConfigurationNotFoundError",
-  "NotImplemented",
-  "MethodNotAllowed",
-  "XNotImplemented",
-] as const;
+const NO_LOCK = ["InvalidRequest", "NotImplemented", "MethodNotAllowed", "XNotImplemented"] as const;
 const NO_VERSION = "NoSuchVersion";
 
-type Said = HttpAnswer | typeof NOTHING_SET | null;
+/** `nothing`: the question is understood, and nothing is set. */
+type Said = HttpAnswer | "nothing" | null;
 
 /** `?retention` and `?legal-hold` of versions of objects. */
 export class S3Locks implements ObjectLocks {
@@ -38,7 +33,7 @@ export class S3Locks implements ObjectLocks {
     const attempt = attemptOn(this.#location, "GET_RETENTION", key);
     const answer = await this.#ask(attempt, "GET", key, `retention=&${versionQuery(versionId)}`, signal);
     if (answer === null) return null;
-    if (answer === NOTHING_SET) return "none";
+    if (answer === "nothing") return "none";
     const { Mode: mode, RetainUntilDate: date } = fieldsOf(answer, "Retention", attempt);
     if (mode === undefined && date === undefined) return "none";
     const until = Date.parse(date ?? "");
@@ -51,7 +46,7 @@ export class S3Locks implements ObjectLocks {
     const attempt = attemptOn(this.#location, "GET_LEGAL_HOLD", key);
     const answer = await this.#ask(attempt, "GET", key, `legal-hold=&${versionQuery(versionId)}`, signal);
     if (answer === null) return null;
-    if (answer === NOTHING_SET) return false;
+    if (answer === "nothing") return false;
     const { Status: status } = fieldsOf(answer, "LegalHold", attempt);
     return status === "ON";
   }
@@ -83,12 +78,13 @@ export class S3Locks implements ObjectLocks {
         ...(body !== undefined && { body }),
       },
       signal,
-      NOTHING_SET,
+      ...NOTHING_SET,
       NO_VERSION,
       ...NO_LOCK,
     );
     if (answer === null || answer === NO_VERSION) return null;
-    if (answer === NOTHING_SET || typeof answer === "object") return answer;
+    if (typeof answer === "object") return answer;
+    if (NOTHING_SET.some((each) => each === answer)) return "nothing";
     throw failure("NO_OBJECT_LOCK", attempt, "there is no Object Lock here", { code: answer, hint: NO_LOCK_HINT });
   }
 }

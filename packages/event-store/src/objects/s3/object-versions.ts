@@ -35,7 +35,9 @@ export class S3Versions implements ObjectVersions {
     const path = bucketPath(this.#location);
     const answer = await this.#client.send({ attempt, method: "GET", path, query, headers: [] }, signal);
     const page = parseVersions(documentOf(answer, attempt));
-    if (page !== null) return page;
+    // Ceph's gateway begins with the key itself where AWS begins behind it.
+    const skipped = after?.versionId === undefined ? after?.key : undefined;
+    if (page !== null) return { ...page, versions: page.versions.filter(({ key }) => key !== skipped) };
     throw failure("REQUEST_REFUSED", attempt, "the server does not list versions of objects", {
       status: answer?.status,
       hint: "this server has no versioning: look at the log with rynxs fsck without --versions",

@@ -136,11 +136,11 @@ function suite(server: () => Server): void {
     const { versions } = await other.upkeep.versions.list({ prefix: "" });
     expect(versions).toMatchObject([{ key: "a.json", versionId: "null", latest: true, deleteMarker: false }]);
     for (const ask of [
-      other.upkeep.locks.retention("a.json", "null"),
-      other.upkeep.locks.legalHold("a.json", "null"),
-      other.upkeep.locks.setLegalHold("a.json", "null", true),
+      () => other.upkeep.locks.retention("a.json", "null"),
+      () => other.upkeep.locks.legalHold("a.json", "null"),
+      () => other.upkeep.locks.setLegalHold("a.json", "null", true),
     ])
-      await expect(ask).rejects.toMatchObject({ code: "NO_OBJECT_LOCK" });
+      await expect(ask()).rejects.toMatchObject({ code: "NO_OBJECT_LOCK" });
   });
 
   it("an append with a retention to a bucket without Object Lock fails, and the log stays empty", async () => {

@@ -65,6 +65,11 @@ export function versionConflict(expected: number, observed: number | undefined):
   });
 }
 
+/** A signal ended it. `done` stands beside the error. */
+export function interruptedBy(what: string, done: CliError["done"], hint?: string): CliError {
+  return new CliError("INTERRUPTED", `stopped by a signal while ${what}`, { done, hint });
+}
+
 /** The same failure, with `message` put in front and what had been done before. */
 export function extend(error: unknown, message: string, facts: Facts, done: CliError["done"]): CliError {
   const { code, message: original, facts: known, hint } = describe(error);

@@ -18,6 +18,8 @@ Environment:
   RYNXS_S3_HEAD_KEY                its key; default PREFIX/_head.json
   RYNXS_S3_BATCH                   appends that wait share an object: true or false (default)
   RYNXS_S3_CHECKSUMS               send a checksum with each put, as Object Lock wants it: true or false (default)
+  RYNXS_S3_RETAIN                  Object Lock: keep each event object so long, as 7y; default: no retention
+  RYNXS_S3_RETAIN_MODE             GOVERNANCE (default) or COMPLIANCE
   RYNXS_S3_SKIP_BUCKET_CHECK       do not look whether the bucket is there: true or false (default)
   RYNXS_HASH_VERSION               of new events: v1 (default) or v2
   RYNXS_CRYPTO_KEYS                where the keys of encrypted payloads are: file:DIR, s3://…, command:PROGRAM
@@ -27,7 +29,7 @@ Environment:
 Exit status:
   0  fine
   1  wrong usage, or something failed
-  2  the log failed verification, or a link did (verify --pointers)
+  2  the log failed verification, or a link did (verify --pointers), or fsck found evidence
   130  ended by Ctrl-C (read --follow: 0, that is how it ends)
 
 With --json an error is an object on standard output:
@@ -239,6 +241,50 @@ Examples:
 
 With --json: {"ok","checks":[{"name","ok","status"?,"detail","hint"?}]}; "status" is
 of advice: "ok", "advice", "unsupported" or "denied". Exit 1 when a check fails.
+`;
+
+export const FSCK: string = `
+Lists all that stands under the log's prefix, or beside its file, and does not belong:
+strangers, names that are nearly events, probes and temporary files that were left,
+segments and index files that are of no use, other logs. And what is missing: gaps in
+the events, a head or a segment that reaches beyond them. It reads names and sizes, the
+head, and the end of events before a gap; whether events are good is what verify says.
+
+Evidence (exit 2) is what no program of the log's own leads to. All else is a warning
+(exit 0, or 2 with --strict).
+
+--versions looks at all versions of event objects in a versioned bucket: delete markers,
+and versions on top of the first one, which under If-None-Match is what was committed.
+rynxs verify --oldest-versions reads the log by those. --retain asks for the retention
+of each event object: a request each.
+
+Examples:
+  rynxs fsck
+  rynxs fsck --versions --retain 7y
+  rynxs fsck --store file:my.log --strict
+
+With --json a line for each finding, {"finding":{"code","level","key","seq"?,"to_seq"?,
+"count"?,"versions"?:[{"version_id","delete_marker","size","etag","modified_at"}],
+"message","hint"?}}, then {"ok","objects","bytes","events","versions"?,"pruned"?,
+"retained"?,"evidence","warnings"}.
+`;
+
+export const HOLD: string = `
+A legal hold keeps a version of an object from being deleted by anybody until it is
+lifted, whatever its retention. on and off set and lift it for all versions of the
+event objects that hold the range (default: all), and of segments where there are no
+event objects any more; only with --yes. Run it again at any time: it does the same.
+show says how each is locked, with its retention; neighbours alike on one line.
+New events are not held: hold them again. Needs a bucket with Object Lock.
+
+Examples:
+  rynxs hold on --from 1000 --to 1999 --yes
+  rynxs hold show
+  rynxs hold off --yes
+
+With --json: on and off {"events","segments","versions","hold","applied"}; show a line
+for each run, {"range":{"kind","first","last","versions","current","hold","mode",
+"retained_until"?}}, then {"versions","held","unretained"}.
 `;
 
 export const POLICY: string = `

@@ -1,4 +1,4 @@
-import type { BucketLog, EventStore, Head } from "@rynxs/event-store";
+import type { BucketLog, EventStore, Head, RetentionMode } from "@rynxs/event-store";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import type { Output } from "./output.js";
@@ -7,6 +7,18 @@ export interface StoreFlags {
   readonly store?: string;
   readonly endpoint?: string;
   readonly region?: string;
+}
+
+export interface RetainFlags extends StoreFlags {
+  readonly retain?: string;
+  readonly retainMode?: RetentionMode;
+}
+
+/** Of commands that write events. */
+export function addRetainOptions(command: Command): Command {
+  return command
+    .option("--retain <period>", "Object Lock: keep each event object so long, as 30d, 12mo or 7y")
+    .option("--retain-mode <mode>", "GOVERNANCE (default) or COMPLIANCE, which nobody can take back", parseRetainMode);
 }
 
 export function addStoreOptions(command: Command): Command {
@@ -18,12 +30,19 @@ export function addStoreOptions(command: Command): Command {
 
 /** The store that the flags and the environment name. `readOnly` creates and repairs nothing. */
 export async function openStore(
-  flags: StoreFlags,
+  flags: RetainFlags,
   output: Output,
-  options: { readOnly: boolean },
+  options: { readOnly: boolean; oldestVersions?: boolean },
 ): Promise<EventStore> {
   const { openEventStore } = await import("@rynxs/event-store/open");
-  return await openEventStore(process.env, { ...storeFlags(flags), ...options, onWarning: output.warn });
+  const { retain, retainMode } = flags;
+  return await openEventStore(process.env, {
+    ...storeFlags(flags),
+    ...(retain !== undefined && { retain }),
+    ...(retainMode !== undefined && { retainMode }),
+    ...options,
+    onWarning: output.warn,
+  });
 }
 
 /** The log that the flags and the environment name, for what is about its bucket. */
@@ -49,6 +68,12 @@ export async function withStore<T>(open: Promise<EventStore>, use: (store: Event
   } finally {
     await store.close();
   }
+}
+
+export function parseRetainMode(text: string): RetentionMode {
+  const mode = text.toUpperCase();
+  if (mode !== "GOVERNANCE" && mode !== "COMPLIANCE") throw new InvalidArgumentError("Give GOVERNANCE or COMPLIANCE.");
+  return mode;
 }
 
 const LAST_SEQ = 9_999_999_999;

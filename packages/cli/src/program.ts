@@ -5,7 +5,9 @@ import type { CompactFlags } from "./commands/compact.js";
 import type { CopyFlags } from "./commands/copy.js";
 import type { DoctorFlags } from "./commands/doctor.js";
 import type { ExportFlags } from "./commands/export.js";
+import type { FsckFlags } from "./commands/fsck.js";
 import type { HeadFlags } from "./commands/head.js";
+import type { HoldAction, HoldFlags } from "./commands/hold.js";
 import type { LifecycleAction, LifecycleFlags } from "./commands/lifecycle.js";
 import type { PolicyFlags } from "./commands/policy.js";
 import type { PruneFlags } from "./commands/prune.js";
@@ -21,12 +23,14 @@ import type { WitnessFlags } from "./commands/witness.js";
 import type { Context } from "./context.js";
 import * as help from "./help.js";
 import {
+  addRetainOptions,
   addStoreOptions,
   parseCount,
   parseHash,
   parseHead,
   parseHours,
   parseListen,
+  parseRetainMode,
   parseSeconds,
   parseSeq,
   parseTimestamp,
@@ -52,7 +56,7 @@ export function buildProgram(
     .configureHelp({ sortSubcommands: false, subcommandTerm: (command) => command.name() })
     .addHelpText("after", help.TOP);
 
-  define(program, "append", "append one event, or many from standard input", help.APPEND)
+  writes(program, "append", "append one event, or many from standard input", help.APPEND)
     .option("--type <type>", "of the event, as OrderPlaced")
     .option("--aggregate <id>", "what it is about, as order-1")
     .option("--payload <json>", "a JSON object, or @FILE")
@@ -109,6 +113,7 @@ export function buildProgram(
     .option("--from <seq>", "begin here", parseSeq)
     .option("--expect-head <seq:hash>", "a head known from before: the log must still hold it", parseHead)
     .option("--segments", "take compacted segments where they are, as reads do: faster on a long bucket log")
+    .option("--oldest-versions", "of a versioned bucket: what was first written under each event's key")
     .option("--pointers", "also check the links of events to those that caused them")
     .option("-j, --jobs <n>", "threads for a long file (1 to 64; default: the processors, at most 8)", parseCount(64))
     .addOption(anchorOption())
@@ -147,6 +152,26 @@ export function buildProgram(
     .option("--probe-policy", "also try the bucket's policy, on a key that looks like an event's and is none")
     .action((flags: DoctorFlags) =>
       run(async (context) => (await import("./commands/doctor.js")).doctor(flags, context)),
+    );
+
+  define(program, "fsck", "list what does not belong to the log, and what is missing", help.FSCK)
+    .option("--versions", "also look at the versions of event objects: delete markers, replaced events")
+    .option("--retain <period>", "also ask whether each event object is kept so long, as 30d, 12mo or 7y")
+    .option(
+      "--retain-mode <mode>",
+      "with --retain: COMPLIANCE is not content with GOVERNANCE, the default",
+      parseRetainMode,
+    )
+    .option("--strict", "exit 2 at a warning too")
+    .action((flags: FsckFlags) => run(async (context) => (await import("./commands/fsck.js")).fsck(flags, context)));
+
+  define(program, "hold", "set, lift or show the legal hold of event objects", help.HOLD)
+    .addArgument(new Argument("<action>", "what to do").choices(["on", "off", "show"]))
+    .option("--from <seq>", "first seq", parseSeq)
+    .option("--to <seq>", "last seq", parseSeq)
+    .option("--yes", "do it; else only say what would change")
+    .action((action: HoldAction, flags: HoldFlags) =>
+      run(async (context) => (await import("./commands/hold.js")).hold(action, flags, context)),
     );
 
   define(program, "policy", "print the policies that protect a log's bucket", help.POLICY)
@@ -192,7 +217,7 @@ export function buildProgram(
       run(async (context) => (await import("./commands/shred.js")).shred(subject, flags, context)),
     );
 
-  command(program, "copy", "copy a log to another place, verified, or go on doing so", help.COPY)
+  addRetainOptions(command(program, "copy", "copy a log to another place, verified, or go on doing so", help.COPY))
     .argument("<from>", "file:PATH or s3://BUCKET/PREFIX")
     .argument("<to>", "file:PATH or s3://BUCKET/PREFIX")
     .option("--endpoint <url>", "of both stores")
@@ -269,7 +294,7 @@ export function buildProgram(
       run(async (context) => (await import("./commands/query.js")).query(sql, flags, context)),
     );
 
-  define(program, "import", "append the events that another system exported, once each", help.IMPORT)
+  writes(program, "import", "append the events that another system exported, once each", help.IMPORT)
     .argument("<file>", "NDJSON; - is standard input")
     .addOption(new Option("--format <name>", "of the input").choices(["ndjson"]).default("ndjson"))
     .option(
@@ -323,6 +348,11 @@ function command(program: Command, name: string, summary: string, more: string):
 /** A command on one store. */
 function define(program: Command, name: string, summary: string, more: string): Command {
   return addStoreOptions(command(program, name, summary, more)).option("--json", "print JSON");
+}
+
+/** A command that writes events to one store. */
+function writes(program: Command, name: string, summary: string, more: string): Command {
+  return addRetainOptions(define(program, name, summary, more));
 }
 
 function anchorOption(): Option {

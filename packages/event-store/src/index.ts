@@ -71,5 +71,16 @@ export {
 } from "./stores/archive.js";
 export { lifecycleOf, type LifecycleView, type LogLifecycle, type RuleView } from "./stores/lifecycle.js";
 export { SEGMENT_CLASSES, type LifecyclePolicy } from "./stores/lifecycle-policy.js";
+export { fsck, type FsckOptions, type FsckProgress } from "./stores/fsck/fsck.js";
+export {
+  FSCK_EVIDENCE,
+  FSCK_WARNINGS,
+  type FsckCode,
+  type FsckFinding,
+  type FsckReport,
+  type FsckVersion,
+} from "./stores/fsck/finding.js";
+export { holdOf, type HoldRange, type HoldReport, type HoldState, type LogHold } from "./stores/hold/hold.js";
+export { RETENTION_MODES, type Retention, type RetentionMode } from "./objects/locks.js";
 export type { BucketLog } from "./stores/bucket-upkeep.js";
 export { RESTORE_TIERS, type ArchiveState, type RestoreAnswer, type RestoreTier } from "./objects/archive.js";

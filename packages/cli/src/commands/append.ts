@@ -5,11 +5,11 @@ import { JsonText } from "@rynxs/event-store";
 import type { Context } from "../context.js";
 import { conflict, extend, usageError, versionConflict, type CliError } from "../exit.js";
 import { decodeUtf8 } from "../lines.js";
-import type { StoreFlags } from "../options.js";
+import type { RetainFlags } from "../options.js";
 import { openStore, withStore } from "../options.js";
 import { appendLines } from "./append-lines.js";
 
-export interface AppendFlags extends StoreFlags {
+export interface AppendFlags extends RetainFlags {
   readonly type?: string;
   readonly aggregate?: string;
   readonly payload?: string;

@@ -1,7 +1,7 @@
 import type { EventStore, Head, StoredRecord } from "@rynxs/event-store";
 import type { Context } from "../context.js";
 import { CliError, extend, usageError } from "../exit.js";
-import type { StoreFlags } from "../options.js";
+import type { RetainFlags, StoreFlags } from "../options.js";
 import { openStore, showHead, withStore } from "../options.js";
 import type { Output } from "../output.js";
 import type { Progress } from "../progress.js";
@@ -13,7 +13,7 @@ const CHUNK = 1000;
 /** Bytes of records that are gathered at most. */
 const CHUNK_BYTES = 4 * 1024 * 1024;
 
-export interface CopyFlags extends Omit<StoreFlags, "store"> {
+export interface CopyFlags extends Omit<RetainFlags, "store"> {
   readonly fromEndpoint?: string;
   readonly fromRegion?: string;
   readonly toEndpoint?: string;
@@ -31,7 +31,7 @@ export async function copy(from: string, to: string, flags: CopyFlags, context: 
   await withStore(
     openStore(side(from, flags.fromEndpoint, flags.fromRegion, flags), output, { readOnly: true }),
     (source) =>
-      withStore(openStore(side(to, flags.toEndpoint, flags.toRegion, flags), output, { readOnly: false }), (target) =>
+      withStore(openStore(targetSide(to, flags), output, { readOnly: false }), (target) =>
         copyLog(source, target, chunkSize(to, flags), flags.segments ?? false, context),
       ),
   );
@@ -40,6 +40,16 @@ export async function copy(from: string, to: string, flags: CopyFlags, context: 
 /** Records in one write. */
 function chunkSize(to: string, { batch, segments }: CopyFlags): number {
   return batch ?? (to.startsWith("s3:") && !segments ? 1 : CHUNK);
+}
+
+/** Only what is written is retained. */
+function targetSide(to: string, flags: CopyFlags): RetainFlags {
+  const { retain, retainMode } = flags;
+  return {
+    ...side(to, flags.toEndpoint, flags.toRegion, flags),
+    ...(retain !== undefined && { retain }),
+    ...(retainMode !== undefined && { retainMode }),
+  };
 }
 
 function side(store: string, endpoint: string | undefined, region: string | undefined, both: StoreFlags): StoreFlags {

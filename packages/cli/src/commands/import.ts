@@ -12,7 +12,7 @@ import { ownEvent } from "../import/own-events.js";
 import { NOTHING_DONE, Source } from "../import/source.js";
 import { inputBytes } from "../input.js";
 import { decodeUtf8 } from "../lines.js";
-import type { StoreFlags } from "../options.js";
+import type { RetainFlags } from "../options.js";
 import { openStore, showHead, withStore } from "../options.js";
 import type { Output } from "../output.js";
 import { startProgress } from "../progress.js";
@@ -22,7 +22,7 @@ import { count, oneLine, seqRange } from "../text.js";
 const FILE_BATCH = 1000;
 const SHOWN = 5;
 
-export interface ImportFlags extends StoreFlags {
+export interface ImportFlags extends RetainFlags {
   readonly map?: string;
   readonly name?: string;
   readonly batch?: number;

@@ -5,6 +5,7 @@ import type { Context } from "../context.js";
 import { describe, EXIT, failureText } from "../exit.js";
 import type { StoreFlags } from "../options.js";
 import { openStore, showHead, withStore } from "../options.js";
+import type { Output } from "../output.js";
 import { paint } from "../output.js";
 import type { Progress } from "../progress.js";
 import { startProgress } from "../progress.js";
@@ -17,6 +18,7 @@ export interface VerifyFlags extends StoreFlags {
   readonly jobs?: number;
   readonly segments?: true;
   readonly pointers?: true;
+  readonly oldestVersions?: true;
 }
 
 /** More threads than that wait for one another. */
@@ -24,7 +26,7 @@ const MAX_DEFAULT_JOBS = 8;
 
 /** @returns the exit code: the report itself is the output, also when the log is not valid */
 export async function verify(flags: VerifyFlags, { output, interrupts }: Context): Promise<number> {
-  const report = await withStore(openStore(flags, output, { readOnly: true }), async (store) => {
+  const report = await withStore(openToVerify(flags, output), async (store) => {
     const progress = await progressOf(store, flags);
     try {
       return await store.verify({
@@ -48,6 +50,10 @@ export async function verify(flags: VerifyFlags, { output, interrupts }: Context
   await output.flush();
   if (!report.valid && !output.json) output.note(failureText(describe(report.error)));
   return report.valid && (report.pointers?.brokenCount ?? 0) === 0 ? EXIT.ok : EXIT.unverified;
+}
+
+function openToVerify(flags: VerifyFlags, output: Output): Promise<EventStore> {
+  return openStore(flags, output, { readOnly: true, oldestVersions: flags.oldestVersions ?? false });
 }
 
 async function progressOf(store: EventStore, flags: VerifyFlags): Promise<Progress> {

@@ -195,10 +195,11 @@ function wrongSeq(view: RecordView, seq: number, origin: LineOrigin): Verificati
   return view.seq > seq ? gap(seq, view.seq, origin) : duplicate(view, seq, origin);
 }
 
-/** Where `seq` belongs stands `actual`, a later record. */
-export function gap(seq: number, actual: number, origin: LineOrigin = {}): VerificationError {
+/** Where `seq` belongs stands `actual`, a later record. `hint`: where else to look for it. */
+export function gap(seq: number, actual: number, origin: LineOrigin = {}, hint?: string): VerificationError {
   const message = `record ${String(seq)} is missing: seq ${String(actual)} stands in its place`;
-  return new VerificationError("GAP", { seq, expected: seq, actual }, message, evidence(origin));
+  const details = { ...evidence(origin), ...(hint !== undefined && { hint }) };
+  return new VerificationError("GAP", { seq, expected: seq, actual }, message, details);
 }
 
 function duplicate(view: RecordView, seq: number, origin: LineOrigin): VerificationError {

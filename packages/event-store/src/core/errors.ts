@@ -72,6 +72,8 @@ export const FAILURE_CODES = [
   "DISK_FULL",
   /** The operating system reported an I/O error. */
   "IO_FAILED",
+  /** The server or the bucket has no Object Lock: nothing can be retained or held there. */
+  "NO_OBJECT_LOCK",
   /** The object is in an archive (S3 Glacier …) and must be restored before it can be read. */
   "ARCHIVED",
   /** Another consumer of the same name has moved the durable position: this one must stop. */

@@ -13,6 +13,7 @@ import { proveBackend } from "./proof.js";
 import { advanceTail, factsOf, findTail, type LogOnObjects } from "./tail.js";
 import { walkObjects } from "./reader.js";
 import { RecentAggregates } from "./recent-aggregates.js";
+import { retentionFrom } from "./retention.js";
 import { abortedError, Turns } from "./turns.js";
 
 /** The log's last record, as this process saw it. */
@@ -257,7 +258,9 @@ export class Appender {
     const seenAt = this.#tail?.at ?? 0;
     const notAfter = this.#log.objects.fence ? seenAt + TAIL_TRUE_MS : undefined;
     const body = objectBody(group.records);
-    return { key, keySeq, body, putId: this.#runtime.id(), before: tail, end: group.end, seenAt, notAfter };
+    const { fence } = this.#log.objects;
+    const retention = this.#log.retain && retentionFrom(this.#log.retain, fence?.now() ?? this.#runtime.now());
+    return { key, keySeq, body, putId: this.#runtime.id(), before: tail, end: group.end, seenAt, notAfter, retention };
   }
 
   async #put(attempt: Attempt, until: number, signal?: AbortSignal): Promise<Fate | "expired"> {

@@ -3,6 +3,7 @@ import { GENESIS_HASH, type Head } from "../core/event.js";
 import type { ObjectStore } from "../objects/port.js";
 import type { OnWarning } from "../system/warning.js";
 import type { LogKeys } from "./keys.js";
+import type { RetainPolicy } from "./retention.js";
 
 export const EMPTY: Head = { seq: -1, hash: GENESIS_HASH };
 
@@ -12,6 +13,8 @@ export interface LogOnObjects {
   readonly keys: LogKeys;
   /** Read and keep the head hint. */
   readonly useHead: boolean;
+  /** Each event object is to be kept so long (Object Lock). */
+  readonly retain?: RetainPolicy | undefined;
   /** Told of derived data that cannot be used. */
   readonly onWarning?: OnWarning | undefined;
 }

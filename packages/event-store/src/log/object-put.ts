@@ -1,5 +1,6 @@
 import { CommitUnknownError } from "../core/errors.js";
 import type { Head } from "../core/event.js";
+import type { Retention } from "../objects/locks.js";
 import { backOff, type Runtime } from "../system/runtime.js";
 import { factsOf, vanished, type LogOnObjects } from "./log-on-objects.js";
 import { PUT_ID } from "./proof.js";
@@ -18,6 +19,7 @@ export interface Attempt {
   readonly seenAt: number;
   /** It is not sent any more after that, by the clock of the backend's fence. */
   readonly notAfter: number | undefined;
+  readonly retention: Retention | undefined;
 }
 
 /** What became of it: `winner` is the object that is in its place. */
@@ -35,7 +37,7 @@ export async function putAttempt(
   options: { readonly uncertain: boolean; readonly until: number; readonly signal?: AbortSignal | undefined },
 ): Promise<Fate | "expired"> {
   const { until, signal } = options;
-  const { key, keySeq, body, putId, end, notAfter } = attempt;
+  const { key, keySeq, body, putId, end, notAfter, retention } = attempt;
   let { uncertain } = options;
   /** A definite refusal of one try says nothing about an earlier one that got no answer. */
   const fail = (cause: unknown): never => {
@@ -43,7 +45,7 @@ export async function putAttempt(
     throw new CommitUnknownError(end.seq, end.hash, { facts: factsOf(log, key), cause });
   };
   for (let tries = 0; ; tries++) {
-    const put = log.objects.putIfAbsent(key, body, { metadata: { [PUT_ID]: putId }, notAfter, signal });
+    const put = log.objects.putIfAbsent(key, body, { metadata: { [PUT_ID]: putId }, notAfter, retention, signal });
     const answer = await put.catch(fail);
     if (answer.outcome === "stored") return { stored: true };
     if (answer.outcome === "exists") {

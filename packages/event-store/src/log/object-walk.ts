@@ -93,7 +93,7 @@ class ObjectWalk {
     const chain = this.#chain;
     const facts = factsOf(this.#log, key);
     const expected = chain.head.seq + 1;
-    if (seq > expected) return this.#missing(gap(expected, seq, { facts }));
+    if (seq > expected) return this.#missing(gap(expected, seq, { facts }, GAP_HINT));
     if (size > MAX_OBJECT_BYTES) return faulty(oversized(expected, size, facts));
     if (body === null) return this.#missing(vanished(expected, facts));
     if (expected >= fromSeq) return walkObject(chain, body, seq, facts, this.#range);
@@ -180,9 +180,14 @@ async function* upToFirstBeyond(events: AsyncIterable<Candidate>, toSeq: number)
   }
 }
 
+/** In a versioned bucket a delete marker hides an object from GET and LIST, and leaves it where it is. */
+const GAP_HINT =
+  "its object is gone: where the bucket keeps versions, rynxs fsck --versions says whether a delete marker hides it, and rynxs verify --oldest-versions reads what is below";
+
 export function vanished(seq: number, facts: ErrorFacts): VerificationError {
   const at = { seq, expected: seq, actual: "no object" };
   return new VerificationError("GAP", at, `record ${String(seq)} is missing: its object was listed, but is gone`, {
     facts,
+    hint: GAP_HINT,
   });
 }

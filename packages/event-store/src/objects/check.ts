@@ -47,10 +47,25 @@ export function checkPut(key: string, options: PutOptions): void {
       facts: { key },
     });
   }
+  if (options.retention !== undefined && !Number.isFinite(options.retention.until))
+    throw new ConfigError("the end of the retention is not a time", { facts: { key } });
   if (Number.isNaN(options.notAfter)) throw new ConfigError("notAfter is not a time", { facts: { key } });
   if (options.contentType !== undefined && !/^[\x21-\x7e][\x20-\x7e]*$/.test(options.contentType)) {
     throw new ConfigError("the content type is not printable ASCII", { facts: { key } });
   }
+}
+
+/** For the drivers that have no Object Lock. @throws BackendError NO_OBJECT_LOCK */
+export function refuseRetention(identity: string, key: string, { retention }: PutOptions): void {
+  if (retention === undefined) return;
+  throw new BackendError(
+    "NO_OBJECT_LOCK",
+    `PUT ${key}: ${identity} has no Object Lock, so it cannot retain an object`,
+    {
+      facts: { operation: "PUT", key },
+      hint: "leave the retention out, or keep the log in a bucket that has Object Lock",
+    },
+  );
 }
 
 export function checkGet(key: string, options: GetOptions): void {

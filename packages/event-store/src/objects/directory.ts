@@ -5,7 +5,16 @@ import { compareCodePoints } from "../core/json/strings.js";
 import { BackendError, ConfigError } from "../core/errors.js";
 import { lockFile } from "../system/file-lock.js";
 import { ioError } from "../system/io-error.js";
-import { abortedPut, checkGet, checkKey, checkList, checkPut, closedError, throwIfAborted } from "./check.js";
+import {
+  abortedPut,
+  checkGet,
+  checkKey,
+  checkList,
+  checkPut,
+  closedError,
+  refuseRetention,
+  throwIfAborted,
+} from "./check.js";
 import { makeDirectory, syncDirectory } from "../system/directories.js";
 import * as disk from "./directory-files.js";
 import { keyOfPath, pathOfKey, prefixOfFolder } from "./directory-names.js";
@@ -53,6 +62,7 @@ export class DirectoryObjects implements ObjectStore {
 
   async putIfAbsent(key: string, body: Uint8Array, options: PutOptions = {}): Promise<PutOutcome> {
     checkPut(key, options);
+    refuseRetention(this.identity, key, options);
     const target = await this.#target(key);
     if (options.signal?.aborted === true) return abortedPut(options.signal);
     if (await this.#isFile(target, key)) return { outcome: "exists" };
@@ -73,6 +83,7 @@ export class DirectoryObjects implements ObjectStore {
 
   async replaceIfMatch(key: string, body: Uint8Array, etag: string, options: PutOptions = {}): Promise<PutOutcome> {
     checkPut(key, options);
+    refuseRetention(this.identity, key, options);
     const bytes = Buffer.from(body);
     const target = await this.#target(key);
     if (options.signal?.aborted === true) return abortedPut(options.signal);

@@ -7,6 +7,7 @@ import {
   checkPut,
   closedError,
   expiredPut,
+  refuseRetention,
   throwIfAborted,
 } from "./check.js";
 import { isArchived, ObjectMap } from "./object-map.js";
@@ -57,6 +58,7 @@ export class MemoryObjects implements ObjectStore {
 
   async putIfAbsent(key: string, body: Uint8Array, options: PutOptions = {}): Promise<PutOutcome> {
     checkPut(key, options);
+    refuseRetention(this.identity, key, options);
     const bytes = Buffer.from(body);
     if (options.signal?.aborted === true) return abortedPut(options.signal);
     await this.#turn();
@@ -68,6 +70,7 @@ export class MemoryObjects implements ObjectStore {
 
   async replaceIfMatch(key: string, body: Uint8Array, etag: string, options: PutOptions = {}): Promise<PutOutcome> {
     checkPut(key, options);
+    refuseRetention(this.identity, key, options);
     this.#refuseImmutable(key, "replaced");
     const bytes = Buffer.from(body);
     if (options.signal?.aborted === true) return abortedPut(options.signal);

@@ -1,4 +1,5 @@
 import type { BackendError } from "../core/errors.js";
+import type { Retention } from "./locks.js";
 
 /**
  * What a log needs of an object store. Keys are any non-empty Unicode string (at most 1024 UTF-8 bytes); bodies are opaque.
@@ -65,6 +66,8 @@ export interface PutOptions {
    * `expired`. The reading that is compared is the very one that goes into the request's signature. Without a fence it is ignored.
    */
   readonly notAfter?: number | undefined;
+  /** Keeps the object from being deleted (Object Lock). A backend without throws NO_OBJECT_LOCK, and nothing is written. */
+  readonly retention?: Retention | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,6 +1,8 @@
 import { ConfigError } from "../core/errors.js";
 import type { AnyEvents, EventMap, HashVersion } from "../core/event.js";
 import { LogKeys } from "../log/keys.js";
+import { parseRetain } from "../log/retention.js";
+import type { RetentionMode } from "../objects/locks.js";
 import type { ObserveObjects } from "../objects/observed.js";
 import { emitWarning, type OnWarning } from "../system/warning.js";
 import type { EventStore } from "./port.js";
@@ -16,6 +18,12 @@ export interface StoreOverrides {
   /** The store is only read: a log file must exist. */
   readonly readOnly?: boolean | undefined;
   readonly onWarning?: OnWarning | undefined;
+  /** As `retain` of S3EventStore, instead of RYNXS_S3_RETAIN. There is none for a log in a file. */
+  readonly retain?: string | undefined;
+  /** Instead of RYNXS_S3_RETAIN_MODE. */
+  readonly retainMode?: RetentionMode | undefined;
+  /** As `oldestVersions` of S3EventStore. There are none of a log in a file. */
+  readonly oldestVersions?: boolean | undefined;
   /** As `observe` of S3EventStore. A log in a file has no bucket: it is not called there. */
   readonly observe?: ObserveObjects | undefined;
 }
@@ -39,6 +47,8 @@ export type StoreConfig =
       readonly skipBucketCheck: boolean;
       readonly batch: boolean;
       readonly checksums: boolean;
+      readonly retain: string | undefined;
+      readonly retainMode: RetentionMode;
       readonly hashVersion: HashVersion;
     };
 
@@ -50,14 +60,15 @@ export async function openEventStore<E extends EventMap = AnyEvents>(
   env: Environment,
   overrides: StoreOverrides = {},
 ): Promise<EventStore<E>> {
-  const { onWarning = emitWarning, readOnly = false, observe } = overrides;
+  const { onWarning = emitWarning, readOnly = false, oldestVersions = false, observe } = overrides;
   const config = storeConfig(env, overrides);
   if (config.type === "file") {
+    if (oldestVersions) throw new ConfigError("a log in a file has no versions", { hint: "name a log in a bucket" });
     const { FileEventStore } = await import("./file/file-event-store.js");
     return FileEventStore.open<E>({ ...config, mustExist: readOnly, onWarning });
   }
   const { S3EventStore } = await import("./s3-event-store.js");
-  return S3EventStore.open<E>({ ...config, onWarning, observe });
+  return S3EventStore.open<E>({ ...config, oldestVersions, onWarning, observe });
 }
 
 /** @throws ConfigError that names the variable and its valid values */
@@ -66,6 +77,11 @@ export function storeConfig(env: Environment, overrides: StoreOverrides = {}): S
   const named = overrides.store === undefined ? null : parseStoreUrl(overrides.store);
   const type = named?.type ?? oneOf<"file" | "s3">("EVENT_STORE_TYPE", env["EVENT_STORE_TYPE"], ["file", "s3"], "file");
   if (type === "file") {
+    if (overrides.retain !== undefined || overrides.retainMode !== undefined) {
+      throw new ConfigError("a log in a file cannot be retained", {
+        hint: "name a log in a bucket with Object Lock: --store s3://BUCKET/PREFIX",
+      });
+    }
     refuseMaxSegments(env["EVENT_STORE_MAX_SEGMENTS"]);
     const path =
       named?.type === "file" ? named.path : (set(env["EVENT_STORE_PATH"]) ?? "/var/log/rynxs/operator-events.log");
@@ -85,8 +101,20 @@ export function storeConfig(env: Environment, overrides: StoreOverrides = {}): S
     skipBucketCheck: bool("RYNXS_S3_SKIP_BUCKET_CHECK", env["RYNXS_S3_SKIP_BUCKET_CHECK"], false),
     batch: bool("RYNXS_S3_BATCH", env["RYNXS_S3_BATCH"], false),
     checksums: bool("RYNXS_S3_CHECKSUMS", env["RYNXS_S3_CHECKSUMS"], false),
+    ...retainOf(env, overrides),
     hashVersion,
   };
+}
+
+/** @throws ConfigError when one of them cannot be understood, also where nothing is retained */
+function retainOf(
+  env: Environment,
+  overrides: StoreOverrides,
+): { readonly retain: string | undefined; readonly retainMode: RetentionMode } {
+  const retain = overrides.retain ?? set(env["RYNXS_S3_RETAIN"]);
+  const mode = overrides.retainMode ?? set(env["RYNXS_S3_RETAIN_MODE"]);
+  const name = overrides.retain === undefined ? "RYNXS_S3_RETAIN" : "retain";
+  return { retain, retainMode: parseRetain(retain ?? "1d", mode, name).mode };
 }
 
 interface Place {

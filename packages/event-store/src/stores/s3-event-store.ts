@@ -10,6 +10,8 @@ import { ObjectWatch } from "../log/object-watch.js";
 import { walkObjects, type WalkRange, type WalkStep } from "../log/reader.js";
 import { readHead, recordAt, type LogOnObjects } from "../log/tail.js";
 import type { CompactionReport, CompactOptions, PruneOptions, PruneReport, Upkeep } from "../log/upkeep.js";
+import { parseRetain } from "../log/retention.js";
+import type { RetentionMode } from "../objects/locks.js";
 import { observedBy, type ObserveObjects } from "../objects/observed.js";
 import type { ObjectStore } from "../objects/port.js";
 import type { S3ConnectionOptions } from "../objects/s3/open.js";
@@ -35,6 +37,18 @@ export interface ObjectLogOptions {
    * object an append, as the Python system writes and reads them.
    */
   readonly batch?: boolean | undefined;
+  /**
+   * Keep each event object from being deleted for so long: `30d`, `12mo`, `7y` (Object Lock; docs/operations/worm.md). The head, probes
+   * and what is derived are never retained. An append to a bucket without Object Lock fails with NO_OBJECT_LOCK, nothing written.
+   */
+  readonly retain?: string | undefined;
+  /** With `retain`. Default `GOVERNANCE`: who has the right to may delete earlier. `COMPLIANCE` cannot be taken back by anybody. */
+  readonly retainMode?: RetentionMode | undefined;
+  /**
+   * Read each event object by its oldest version, whatever was put on top of it or deleted since: what was committed, in a bucket that keeps
+   * versions. The log can then only be read. Only for a bucket that is named by itself, not an `S3Client` or an ObjectStore. Default false.
+   */
+  readonly oldestVersions?: boolean | undefined;
   /** How long one append may try before it fails; milliseconds, default 30,000. */
   readonly appendTimeoutMs?: number | undefined;
   /** Do not ask for the bucket on opening. */
@@ -68,9 +82,10 @@ export const S3EventStore = {
     const keys = new LogKeys(options.prefix ?? "events", options.headKey);
     const timeoutMs = checkTimeout(options.appendTimeoutMs ?? 30_000);
     const { runtime = systemRuntime, onWarning = emitWarning } = options;
-    const driver = "objects" in options ? options.objects : await connect(options, onWarning);
+    const retain = options.retain === undefined ? undefined : parseRetain(options.retain, options.retainMode);
+    const driver = await driverOf(options, keys, onWarning);
     const objects = await observedBy(options.observe, driver);
-    const log: LogOnObjects = { objects, keys, useHead: options.useHead ?? true, onWarning };
+    const log: LogOnObjects = { objects, keys, useHead: options.useHead ?? true, retain, onWarning };
     if (options.skipBucketCheck !== true) await checkBucket(log);
     const keeper = log.useHead ? new HeadKeeper(objects, keys.head, runtime, onWarning) : null;
     const appender = new Appender(log, {
@@ -91,6 +106,23 @@ export const S3EventStore = {
     });
   },
 };
+
+async function driverOf(options: S3EventStoreOptions, keys: LogKeys, onWarning: OnWarning): Promise<ObjectStore> {
+  if (options.oldestVersions === true) {
+    if ("objects" in options || "client" in options) {
+      throw new ConfigError(
+        "oldestVersions needs a bucket that is named by itself, not an S3Client or an ObjectStore",
+        {
+          hint: "give bucket, endpoint, region and credentials",
+        },
+      );
+    }
+    const { openS3Upkeep } = await import("../objects/s3/index.js");
+    const { OldestVersions } = await import("../log/oldest-versions.js");
+    return new OldestVersions(await connect(options, onWarning), openS3Upkeep(options), keys);
+  }
+  return "objects" in options ? options.objects : connect(options, onWarning);
+}
 
 /** The HTTP client is loaded only when a bucket is opened. */
 async function connect(options: S3ConnectionOptions | SdkS3Options, onWarning: OnWarning): Promise<ObjectStore> {

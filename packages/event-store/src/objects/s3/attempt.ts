@@ -15,13 +15,19 @@ export interface Attempt {
     | "GET_VERSIONING"
     | "GET_OBJECT_LOCK"
     | "GET_PUBLIC_ACCESS_BLOCK"
-    | "GET_ENCRYPTION";
+    | "GET_ENCRYPTION"
+    | "LIST_VERSIONS"
+    | "GET_RETENTION"
+    | "GET_LEGAL_HOLD"
+    | "PUT_LEGAL_HOLD";
   readonly bucket: string;
   readonly key?: string;
   readonly endpoint: string;
   readonly region?: string;
   /** The condition of a PUT. */
   readonly condition?: "if-none-match" | "if-match";
+  /** A PUT that asks for a retention. */
+  readonly retained?: true;
 }
 
 /** It may pass. `sent: false`: no byte of the request left this machine. */

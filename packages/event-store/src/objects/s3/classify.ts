@@ -1,6 +1,6 @@
 import type { BackendError, FailureCode } from "../../core/errors.js";
 import { failure, trouble, type Attempt, type Trouble } from "./attempt.js";
-import { accessHint, hintForCode, networkHint, regionHint, RESTORE_HINT } from "./hints.js";
+import { accessHint, hintForCode, networkHint, regionHint, OBJECT_LOCK_HINT, RESTORE_HINT } from "./hints.js";
 
 /*
  * What an answer, or the lack of one, means. docs/SPEC.md, "Append", has the table for writes. Pure, and shared by both
@@ -99,6 +99,9 @@ export function classifyAnswer(answer: Refusal, attempt: Attempt): Verdict {
   }
   if (PASSING_STATUS.has(status) || (code !== undefined && PASSING_CODES.has(code)))
     return passing("it failed for now");
+  // Both before anything was stored. S3 has no code of its own for it.
+  if (attempt.retained === true && (status === 501 || (status === 400 && code === "InvalidRequest")))
+    return refused("NO_OBJECT_LOCK", "the retention was refused, as by a bucket without Object Lock", OBJECT_LOCK_HINT);
   if (status === 501) {
     return attempt.condition === undefined
       ? refused("REQUEST_REFUSED", "the server cannot do this", "this server lacks a part of S3 that a log needs")

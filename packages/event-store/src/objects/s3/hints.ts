@@ -15,6 +15,12 @@ const BY_CODE: Readonly<Record<string, string>> = {
   KeyTooLongError: "choose a shorter prefix",
 };
 
+export const OBJECT_LOCK_HINT =
+  "keep the log in a bucket with Object Lock, which is set when the bucket is made (it needs versioning, and a server that honours If-None-Match there, as AWS does), or leave the retention out; docs/operations/worm.md";
+
+export const NO_LOCK_HINT =
+  "retention and legal hold need a bucket that was made with Object Lock, on a server that has it: docs/operations/worm.md";
+
 export const RESTORE_HINT =
   "have it restored, which takes minutes to days, and read again: rynxs restore --from SEQ --to SEQ --wait for a log's segments, aws s3api restore-object for other keys";
 
@@ -41,11 +47,15 @@ const PERMISSIONS: Readonly<Record<Attempt["operation"], string>> = {
   GET_OBJECT_LOCK: "s3:GetBucketObjectLockConfiguration",
   GET_PUBLIC_ACCESS_BLOCK: "s3:GetBucketPublicAccessBlock",
   GET_ENCRYPTION: "s3:GetEncryptionConfiguration",
+  LIST_VERSIONS: "s3:ListBucketVersions",
+  GET_RETENTION: "s3:GetObjectRetention",
+  GET_LEGAL_HOLD: "s3:GetObjectLegalHold",
+  PUT_LEGAL_HOLD: "s3:PutObjectLegalHold",
 };
 
-export function accessHint({ operation, bucket, key }: Attempt): string {
+export function accessHint({ operation, bucket, key, retained }: Attempt): string {
   const on = operation === "LIST" || key === undefined ? `the bucket ${bucket}` : `the objects of bucket ${bucket}`;
-  return `grant ${PERMISSIONS[operation]} on ${on} to these credentials, and look for a policy that denies it`;
+  return `grant ${PERMISSIONS[operation]}${retained ? " and s3:PutObjectRetention" : ""} on ${on} to these credentials, and look for a policy that denies it`;
 }
 
 export function regionHint(actual: string | undefined, used: string | undefined): string {

@@ -46,9 +46,21 @@ export class LeanTransport implements S3Transport {
       [condition.header, condition.header === "if-match" ? condition.etag : "*"],
     ];
     for (const [name, value] of Object.entries(options.metadata ?? {})) headers.push([METADATA + name, value]);
-    if (this.#checksums) headers.push(["x-amz-checksum-sha256", hash("sha256", body, "base64")]);
-
-    const attempt: Attempt = { ...this.attempt("PUT", key), condition: condition.header };
+    const { retention } = options;
+    if (this.#checksums || retention) headers.push(["x-amz-checksum-sha256", hash("sha256", body, "base64")]);
+    if (retention) {
+      headers.push(
+        ["x-amz-object-lock-mode", retention.mode],
+        ["x-amz-object-lock-retain-until-date", new Date(retention.until).toISOString()],
+        // A digest is demanded: older servers want this one.
+        ["content-md5", hash("md5", body, "base64")],
+      );
+    }
+    const attempt: Attempt = {
+      ...this.attempt("PUT", key),
+      condition: condition.header,
+      ...(retention && { retained: true }),
+    };
     const reply = await this.#client.send(
       { attempt, method: "PUT", path: this.#path(key), headers, body, notAfter: options.notAfter },
       options.signal,
@@ -118,7 +130,8 @@ export class LeanTransport implements S3Transport {
   }
 }
 
-function metadataOf(headers: IncomingHttpHeaders): Record<string, string> {
+/** User metadata of an object, as an answer's headers have it. */
+export function metadataOf(headers: IncomingHttpHeaders): Record<string, string> {
   const metadata: Record<string, string> = {};
   for (const name of Object.keys(headers)) {
     const value = name.startsWith(METADATA) ? headers[name] : undefined;

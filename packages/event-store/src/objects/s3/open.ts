@@ -1,5 +1,7 @@
 import { ConfigError } from "../../core/errors.js";
 import type { ObjectArchive } from "../archive.js";
+import type { ObjectLocks } from "../locks.js";
+import type { ObjectVersions } from "../versions.js";
 import type { BucketLifecycle } from "../lifecycle.js";
 import type { BucketSecurity } from "../security.js";
 import { S3Lifecycle } from "./bucket-lifecycle.js";
@@ -9,6 +11,8 @@ import { locateBucket, type BucketAddress, type BucketLocation } from "./endpoin
 import { HttpConnections, type HttpOptions } from "./http.js";
 import { LeanTransport } from "./lean-transport.js";
 import { S3Archive } from "./object-archive.js";
+import { S3Locks } from "./object-locks.js";
+import { S3Versions } from "./object-versions.js";
 import type { RetryOptions } from "./retry.js";
 import { S3Objects } from "./s3-objects.js";
 import { ServerClock } from "./server-clock.js";
@@ -42,6 +46,8 @@ export interface S3Upkeep {
   readonly lifecycle: BucketLifecycle;
   readonly archive: ObjectArchive;
   readonly security: BucketSecurity;
+  readonly locks: ObjectLocks;
+  readonly versions: ObjectVersions;
   /** `scheme://host[:port]` that requests go to. */
   readonly origin: string;
   /** AWS itself: its storage classes and their rules. */
@@ -57,6 +63,8 @@ export function openS3Upkeep(options: S3ConnectionOptions): S3Upkeep {
     lifecycle: new S3Lifecycle(location, client),
     archive: new S3Archive(location, client),
     security: new S3Security(location, client),
+    locks: new S3Locks(location, client),
+    versions: new S3Versions(location, client),
     origin: location.origin,
     aws: location.aws,
     close: () => client.close(),

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { GetOptions, ListPage, PutFence, PutOptions } from "../port.js";
 import { retryAfterMs, withoutSecrets } from "./answer-facts.js";
@@ -55,7 +56,12 @@ export class SdkTransport implements S3Transport {
 
   put(key: string, body: Uint8Array, condition: Condition, options: PutOptions): Promise<Reply<string>> {
     const { bucket: Bucket, client } = this.#connection;
-    const attempt: Attempt = { ...this.attempt("PUT", key), condition: condition.header };
+    const { retention } = options;
+    const attempt: Attempt = {
+      ...this.attempt("PUT", key),
+      condition: condition.header,
+      ...(retention && { retained: true }),
+    };
     return this.#call(attempt, options.signal, async ({ PutObjectCommand }, start) => {
       const command = new PutObjectCommand({
         Bucket,
@@ -63,6 +69,12 @@ export class SdkTransport implements S3Transport {
         Body: body,
         ContentType: options.contentType ?? "application/json",
         ...(options.metadata === undefined ? {} : { Metadata: { ...options.metadata } }),
+        ...(retention && {
+          ObjectLockMode: retention.mode,
+          ObjectLockRetainUntilDate: new Date(retention.until),
+          ChecksumSHA256: hash("sha256", body, "base64"),
+          ContentMD5: hash("md5", body, "base64"),
+        }),
         ...(condition.header === "if-match" ? { IfMatch: condition.etag } : { IfNoneMatch: "*" }),
       });
       const { signal, sending } = start(command, options.notAfter);

@@ -41,6 +41,12 @@ export class CompressedSegment {
     return line && seqOf(line);
   }
 
+  /** Seq of its last record; null when there is none that can be read. */
+  async lastSeq(): Promise<number | null> {
+    const line = (await lastLines(this.#bytes)).lines.at(-1);
+    return line ? seqOf(line) : null;
+  }
+
   /** Blocks of whole lines, from the first on. @throws SegmentUnusable where it cannot be read */
   all(): AsyncGenerator<Buffer> {
     return new SegmentFile(this.#bytes, { first: 0, last: 0 }).blocks({ fromSeq: 0, toSeq: MAX_SEQ });

@@ -3,3 +3,4 @@ export { S3Emulator, startS3Emulator, type LoggedRequest, type S3EmulatorOptions
 export type { Answer } from "./answer.js";
 export type { Quirks } from "./objects.js";
 export type { Credentials } from "./signature.js";
+export type { Version } from "./versions.js";

@@ -58,8 +58,7 @@ function noSuchKey(key?: string): Answer {
   return refusal(404, "NoSuchKey", "The specified key does not exist.", key === undefined ? {} : { Key: key });
 }
 
-export function getObject(bucket: ObjectMap, request: S3Request, now: number): Answer {
-  const held = bucket.get(request.key);
+export function getObject(held: HeldObject | undefined, request: S3Request, now: number): Answer {
   if (held === undefined) return noSuchKey(request.key);
   const archived = request.method === "GET" ? refuseArchived(held, now) : null;
   if (archived !== null) return archived;

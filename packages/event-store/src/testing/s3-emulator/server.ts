@@ -7,6 +7,7 @@ import { checkLength, readRequest } from "./incoming.js";
 import type { Quirks } from "./objects.js";
 import { operationOf, S3Service } from "./service.js";
 import type { BucketSettings } from "./settings.js";
+import type { Version } from "./versions.js";
 import { verifySignature, type Credentials } from "./signature.js";
 
 export interface S3EmulatorOptions extends Quirks {
@@ -104,6 +105,11 @@ export class S3Emulator {
   /** The policy of a bucket and its other settings, to look at and to change: documents as S3 has them. The policy is enforced. */
   settings(bucket: string): BucketSettings {
     return this.#service.settings(this.objects(bucket));
+  }
+
+  /** The versions of a key, newest first. Versioning and Object Lock are settings: `settings(bucket).enableObjectLock()`. */
+  versions(bucket: string, key: string): readonly Version[] {
+    return this.#service.history(this.objects(bucket)).of(key);
   }
 
   /** Processes the requests whose fault was to be applied late, in the order of their arrival; returns how many. */

@@ -1,7 +1,7 @@
 import { evaluatePolicies } from "../../stores/hardening/policy-evaluation.js";
 import { answer, refusal, xmlAnswer, type Answer, type S3Request } from "./answer.js";
 import type { Quirks } from "./objects.js";
-import { xmlDocument } from "./xml.js";
+import { element, xmlDocument } from "./xml.js";
 
 interface Kind {
   /** The query parameter that names it. */
@@ -54,11 +54,32 @@ const ACTIONS: Readonly<Record<string, string>> = {
   DELETE: "s3:DeleteObject",
   LIST: "s3:ListBucket",
   RESTORE: "s3:RestoreObject",
+  LIST_VERSIONS: "s3:ListBucketVersions",
+  GET_RETENTION: "s3:GetObjectRetention",
+  GET_LEGAL_HOLD: "s3:GetObjectLegalHold",
+  PUT_LEGAL_HOLD: "s3:PutObjectLegalHold",
 };
 
 /** The settings of one bucket, kept as they came. Only the policy's Denies have effect: whoever has the key may do all else. */
 export class BucketSettings {
   readonly documents: Map<SettingKind, string> = new Map();
+
+  /** DELETE leaves a marker, and PUT what was there before. */
+  get versioned(): boolean {
+    return this.documents.get("VERSIONING")?.includes("<Status>Enabled</Status>") ?? false;
+  }
+
+  /** Objects can be retained and held. */
+  get locking(): boolean {
+    return this.versioned && this.documents.has("OBJECT_LOCK");
+  }
+
+  /** Versioning too, which it needs. */
+  enableObjectLock(): void {
+    this.documents.set("VERSIONING", xmlDocument("VersioningConfiguration", element("Status", "Enabled")));
+    const enabled = element("ObjectLockEnabled", "Enabled");
+    this.documents.set("OBJECT_LOCK", xmlDocument("ObjectLockConfiguration", enabled));
+  }
 
   answer(operation: string, body: Buffer): Answer {
     const [method = "", ...rest] = operation.split("_");

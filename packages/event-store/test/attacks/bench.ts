@@ -148,7 +148,7 @@ export class Victim {
   }
 }
 
-function payment(
+export function payment(
   n: number,
   amount: number,
 ): { type: string; aggregateId: string; payload: { n: number; amount: number } } {
@@ -183,7 +183,7 @@ export async function verdictOfAppend(victim: Victim): Promise<string> {
   });
 }
 
-function codeOf(error: unknown): string {
+export function codeOf(error: unknown): string {
   const { code, seq } = error as { code?: string; seq?: number };
   return `${code ?? String(error)}${seq === undefined ? "" : ` at ${String(seq)}`}`;
 }

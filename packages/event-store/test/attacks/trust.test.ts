@@ -112,7 +112,7 @@ onServers((server: () => Server) => {
     });
 
     it("tampers with tiles: nothing is concluded from them, and they are made anew", async () => {
-      const tile = [...(await log.copy()).keys()].find((name) => /^_tlog\/tile\/0\//.test(name))!;
+      const tile = [...(await log.copy()).keys()].find((name) => name.startsWith("_tlog/tile/0/"))!;
       await log.put(tile, randomBytes(12 * 32));
       expect(await verdict(log)).toBe("valid");
       await log.fill(3);

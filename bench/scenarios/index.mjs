@@ -12,6 +12,7 @@ import { scenario as s3Batch } from "./s3-batch.mjs";
 import { scenario as s3Replay } from "./s3-replay.mjs";
 import { scenario as scale } from "./scale.mjs";
 import { scenario as scaleVerify } from "./scale-verify.mjs";
+import { scenario as trust } from "./trust.mjs";
 import { scenario as startup } from "./startup.mjs";
 
 /** In the order in which they run and are drawn. */
@@ -31,4 +32,5 @@ export const SCENARIOS = [
   longCompact,
   live,
   operator,
+  trust,
 ];

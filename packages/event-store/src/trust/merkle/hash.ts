@@ -12,7 +12,7 @@ const leafInput = Buffer.alloc(1 + HASH_BYTES, 0x00);
 const nodeInput = Buffer.alloc(1 + 2 * HASH_BYTES, 0x01);
 
 function sha256(input: Uint8Array): Buffer {
-  return Buffer.from(hash("sha256", input, "latin1"), "latin1");
+  return Buffer.from(hash("sha256", input, "binary"), "latin1");
 }
 
 /** `SHA-256(0x00 || data)`. */

@@ -80,7 +80,7 @@ async function buryAgain(
     if (record.state === "live") break;
     return { subject, destroyedAt: at, keyVersions: versions, repeated: true, seq, recorded: true };
   }
-  throw neverHad(subject);
+  throw neverHad();
 }
 
 function eventOf(tombstone: DestroyedKeys, reason: string | undefined): NewEvent & { payload: SubjectShredded } {
@@ -148,9 +148,8 @@ function checkReason(reason: string | undefined): void {
   throw new ConfigError(`a reason is well-formed text of at most ${String(MAX_REASON)} characters`);
 }
 
-function neverHad(subject: string): EventStoreError {
+function neverHad(): EventStoreError {
   return new EventStoreError("KEY_MISSING", "the subject has no keys, and never had any: nothing was destroyed", {
-    facts: { actual: subject },
     hint: "check its spelling (with a pseudonym secret, the log has pseudonyms), and the key store",
   });
 }

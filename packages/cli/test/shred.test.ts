@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { chmod, rename } from "node:fs/promises";
+import { chmod, mkdir, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openEventStore } from "@rynxs/event-store";
 import { encrypted, Keyring, localWrapper, openKeyStore, pseudonymOf, type KeyStore } from "@rynxs/event-store/crypto";
@@ -176,6 +178,35 @@ describe("rynxs read --keys", () => {
     expect(await codeOf(keys, {})).toBe("INVALID_CONFIG");
     expect(await codeOf(keys, { RYNXS_CRYPTO_KEY: Buffer.alloc(32, 1).toString("base64") })).toBe("KEY_MISSING");
     expect(await codeOf(["--keys", `file:${keysAt}-none`], env)).toBe("KEY_MISSING");
+  });
+});
+
+describe("docs/operations/shredding.md", () => {
+  it("has a program, and commands, that do what they say", async () => {
+    const place = join(folder, "docs");
+    await mkdir(place);
+    await symlink(join(import.meta.dirname, "../../../node_modules"), join(place, "node_modules"));
+    const page = readFileSync(join(import.meta.dirname, "../../../docs/operations/shredding.md"), "utf8");
+    const [, program = ""] = /^```js shredding\.mjs\n([\s\S]*?)^```$/m.exec(page) ?? [];
+    await writeFile(join(place, "shredding.mjs"), program);
+    const { stdout } = await promisify(execFile)(process.execPath, ["shredding.mjs"], { cwd: place });
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines).toHaveLength(4);
+    expect(page).toContain(["$ node shredding.mjs", ...lines].map((line) => `    ${line}\n`).join(""));
+
+    const commands = [...page.matchAll(/^ {4}\$ rynxs (.*)$/gm)].map(([, text = ""]) => text);
+    expect(commands).toHaveLength(3);
+    const outcomes: string[] = [];
+    for (const text of commands.slice(0, 2)) {
+      const args = (text.match(/"[^"]*"|\S+/g) ?? []).map((word) =>
+        word.replace(/"/g, "").replace(/^file:/, `file:${place}/`),
+      );
+      const outcome = await rynxs(args);
+      expect([outcome.code, outcome.stderr]).toEqual([0, ""]);
+      outcomes.push(outcome.stdout);
+    }
+    expect(outcomes[0]).toContain("1 event of");
+    expect(outcomes[1]).toContain("recorded: SubjectShredded, seq 3");
   });
 });
 

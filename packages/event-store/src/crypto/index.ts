@@ -16,7 +16,7 @@ export type { CommandOptions } from "./command.js";
 export { fileWrapper, localWrapper, type KeyContext, type Wrapper } from "./wrapper.js";
 export { commandWrapper, type CommandWrapperOptions } from "./command-wrapper.js";
 export { isShredded, Shredded } from "./shredded.js";
-export { countEncrypted, shred, type KeyDestroyer, type ShredOptions, type ShredReport } from "./shred.js";
+export { countEncrypted, shred, type ShredOptions, type ShredReport } from "./shred.js";
 export { SUBJECT_SHREDDED, type SubjectShredded } from "./shred-event.js";
 export { pseudonymOf } from "./subject.js";
 export { openKeyring, openKeyStore, openWrapper, subjectFrom, type KeyOverrides } from "./open.js";

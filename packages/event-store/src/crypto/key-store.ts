@@ -14,8 +14,11 @@ export interface KeyStore {
   /** The subject's keys, or their tombstone; null when it never had any. Every change acknowledged before is seen. */
   get(subject: string): Promise<StoredKeys | null>;
 
-  /** Creates the record unless the subject has one. Gives what is stored now: this one, or the other's (`id` tells), or a tombstone. */
-  create(record: LiveKeys): Promise<StoredKeys>;
+  /**
+   * Creates the record unless the subject has one. Gives what is stored now: this one, or the other's (`id` tells), or a tombstone. A tombstone
+   * is created only where a store that lost it gets it back.
+   */
+  create(record: KeyRecord): Promise<StoredKeys>;
 
   /**
    * Replaces the record if it is still at `revision`, as `get` gave it. Gives what is stored now, as `create`: `id` tells whether it is this

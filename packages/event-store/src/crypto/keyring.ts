@@ -89,7 +89,7 @@ export class Keyring {
     checkSubject(subject);
     for (;;) {
       const opened = await this.#openOrCreate(subject);
-      if (opened.state === "destroyed") throw shredded(subject);
+      if (opened.state === "destroyed") throw shredded();
       const { version } = newest(opened.record);
       if (this.#uses.add(subject, version) < this.#maxUses)
         return { version, key: await this.#unwrapped(opened, version) };
@@ -200,8 +200,6 @@ export class Keyring {
   async #create(subject: string): Promise<void> {
     const key = await this.#newKey(subject, 1);
     await this.store.create({ subject, state: "live", keys: [key], id: this.#runtime.id() });
-    // Who asked before it was there may have been told that it is not.
-    this.#cache.forget(subject);
   }
 
   async #newKey(subject: string, version: number): Promise<WrappedKey> {
@@ -279,15 +277,14 @@ function hasVersion(record: LiveKeys, version: number): boolean {
 
 function liveOf(record: KeyRecord): LiveKeys {
   if (record.state === "live") return record;
-  throw shredded(record.subject);
+  throw shredded();
 }
 
-function shredded(subject: string): EventStoreError {
+function shredded(): EventStoreError {
   return new EventStoreError(
     "SUBJECT_SHREDDED",
     "the subject's keys were destroyed: nothing is encrypted for it any more",
     {
-      facts: { actual: subject },
       hint: "who comes back is a new subject: give it another name",
     },
   );

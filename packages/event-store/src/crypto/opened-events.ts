@@ -9,6 +9,9 @@ import { Shredded } from "./shredded.js";
 /** An event with its payload in the clear, or shredded. */
 type OpenedEvent = Omit<RecordedEvent, "payload"> & { readonly payload: JsonObject | Shredded };
 
+/** Events whose keys are asked for while an earlier one is waited for. */
+const MOST_AHEAD = 32;
+
 /** Decrypts events as they are read. */
 export class EventOpener {
   readonly #keys: Keyring;
@@ -17,17 +20,45 @@ export class EventOpener {
     this.#keys = keys;
   }
 
+  /**
+   * In order, their keys asked for ahead, ever further while the caller goes on: a key store may be far away. What `events` fails with
+   * comes behind all events before it.
+   */
   async *openAll(events: AsyncIterable<RecordedEvent>): AsyncGenerator<OpenedEvent, undefined, undefined> {
-    for await (const event of events) yield this.#open(event);
+    const source = events[Symbol.asyncIterator]();
+    const opening: Promise<OpenedEvent>[] = [];
+    let end: "open" | "ended" | { readonly cause: unknown } = "open";
+    try {
+      for (let ahead = 1; ; ahead = Math.min(2 * ahead, MOST_AHEAD)) {
+        while (end === "open" && opening.length < ahead) {
+          try {
+            const next = await source.next();
+            if (next.done === true) end = "ended";
+            else opening.push(this.#begun(next.value));
+          } catch (cause) {
+            end = { cause };
+          }
+        }
+        const first = opening.shift();
+        if (first === undefined) break;
+        yield await first;
+      }
+    } finally {
+      if (end === "open") await source.return?.();
+    }
+    if (typeof end === "object") throw end.cause;
     return undefined;
+  }
+
+  /** Its failure is for whoever comes to it. */
+  #begun(event: RecordedEvent): Promise<OpenedEvent> {
+    const opened = this.open(event);
+    opened.catch(() => undefined);
+    return opened;
   }
 
   /** As it is, unless its payload is encrypted. @throws EventStoreError KEY_MISSING, DECRYPTION_FAILED; BackendError */
   async open(event: RecordedEvent): Promise<OpenedEvent> {
-    return this.#open(event);
-  }
-
-  #open(event: RecordedEvent): OpenedEvent | Promise<OpenedEvent> {
     const facts = { seq: event.seq };
     const envelope = parseEnvelope(event.payload, facts);
     if (envelope === null) {
@@ -35,11 +66,9 @@ export class EventOpener {
       if (event.type === SUBJECT_SHREDDED) this.#keys.forget(event.aggregateId);
       return event;
     }
-    return this.#keys.keyOf(envelope.subject, envelope.key).then((key) => {
-      const payload =
-        "state" in key ? new Shredded(envelope.subject, key.at) : openPayload(envelope, key, event, facts);
-      return { ...event, payload };
-    });
+    const key = await this.#keys.keyOf(envelope.subject, envelope.key);
+    const payload = "state" in key ? new Shredded(envelope.subject, key.at) : openPayload(envelope, key, event, facts);
+    return { ...event, payload };
   }
 }
 

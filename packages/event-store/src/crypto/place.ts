@@ -1,6 +1,6 @@
 import { BackendError } from "../core/errors.js";
 import { backOff, type Runtime } from "../system/runtime.js";
-import { formatKeyRecord, parseKeyRecord, type DestroyedKeys, type LiveKeys } from "./key-record.js";
+import { formatKeyRecord, parseKeyRecord, type DestroyedKeys, type KeyRecord, type LiveKeys } from "./key-record.js";
 import type { KeyStore, StoredKeys } from "./key-store.js";
 import { checkSubject, nameOfSubject } from "./subject.js";
 
@@ -55,7 +55,7 @@ class PlacedKeys implements KeyStore {
     return this.#stored(await this.#place.read(name), subject, name);
   }
 
-  async create(record: LiveKeys): Promise<StoredKeys> {
+  async create(record: KeyRecord): Promise<StoredKeys> {
     const name = nameOfSubject(checkSubject(record.subject));
     const bytes = formatKeyRecord(record);
     return this.#untilKnown(name, async () => {

@@ -6,6 +6,7 @@ import type { EncryptedStore } from "./encrypted.js";
 import { ENVELOPE_KEY } from "./envelope.js";
 import type { DestroyedKeys } from "./key-record.js";
 import type { KeyStore } from "./key-store.js";
+import type { Keyring } from "./keyring.js";
 import { SUBJECT_SHREDDED, type SubjectShredded } from "./shred-event.js";
 import { checkSubject } from "./subject.js";
 
@@ -30,9 +31,6 @@ export interface ShredReport {
   readonly recorded: boolean;
 }
 
-/** A store, or what destroys through one: a `Keyring` also forgets the keys. */
-export type KeyDestroyer = Pick<KeyStore, "destroy">;
-
 type LogMethod = "append" | "appendWithRetry" | "head" | "read";
 type ShredLog = Pick<EventStore, LogMethod>;
 
@@ -43,12 +41,13 @@ const MAX_REASON = 1000;
 /**
  * Destroys all keys of the subject and then records it: `SubjectShredded`. In this order, the log never says what did not happen. When it
  * fails in between, or is killed, call it again: the keys' tombstone says what is to be recorded, and it is recorded once (twice only
- * when two calls run at once and others never stop appending).
+ * when two calls run at once and others never stop appending). A key store that was restored from a backup, or lost, gets its tombstone back.
+ * `keys`: a `Keyring` also forgets the keys.
  * @throws EventStoreError KEY_MISSING when the subject never had keys: nothing was done; BackendError, and whatever `append` and `read` throw
  */
 export async function shred<E extends EventMap = AnyEvents>(
   store: Pick<EventStore<E>, LogMethod> | Pick<EncryptedStore<E>, LogMethod>,
-  keys: KeyDestroyer,
+  keys: KeyStore | Keyring,
   subject: string,
   options: ShredOptions = {},
 ): Promise<ShredReport> {
@@ -60,11 +59,28 @@ export async function shred<E extends EventMap = AnyEvents>(
   const before = await log.head();
   const id = runtime.id();
   const tombstone = await keys.destroy(subject, { id, at: runtime.now() });
-  if (tombstone === null) throw neverHad(subject);
+  if (tombstone === null) return buryAgain(log, "store" in keys ? keys.store : keys, subject, signal);
   const repeated = tombstone.id !== id;
   const from = repeated ? 0 : before.seq + 1;
   const done = { subject, destroyedAt: tombstone.at, keyVersions: tombstone.versions, repeated };
   return { ...done, ...(await record(log, eventOf(tombstone, reason), from, runtime, signal)) };
+}
+
+/** The log says that the subject was shredded, and the key store knows nothing of it: without a tombstone, nothing of it could be read past. */
+async function buryAgain(
+  log: ShredLog,
+  keys: KeyStore,
+  subject: string,
+  signal: AbortSignal | undefined,
+): Promise<ShredReport> {
+  for await (const { seq, payload } of log.read({ type: SUBJECT_SHREDDED, aggregateId: subject, signal })) {
+    const { shred_id: id, destroyed_at: at, key_versions: versions } = payload;
+    if (typeof id !== "string" || typeof at !== "number" || typeof versions !== "number") continue;
+    const { record } = await keys.create({ subject, state: "destroyed", id, at, versions });
+    if (record.state === "live") break;
+    return { subject, destroyedAt: at, keyVersions: versions, repeated: true, seq, recorded: true };
+  }
+  throw neverHad();
 }
 
 function eventOf(tombstone: DestroyedKeys, reason: string | undefined): NewEvent & { payload: SubjectShredded } {
@@ -132,9 +148,8 @@ function checkReason(reason: string | undefined): void {
   throw new ConfigError(`a reason is well-formed text of at most ${String(MAX_REASON)} characters`);
 }
 
-function neverHad(subject: string): EventStoreError {
+function neverHad(): EventStoreError {
   return new EventStoreError("KEY_MISSING", "the subject has no keys, and never had any: nothing was destroyed", {
-    facts: { actual: subject },
     hint: "check its spelling (with a pseudonym secret, the log has pseudonyms), and the key store",
   });
 }

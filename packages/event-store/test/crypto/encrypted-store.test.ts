@@ -135,6 +135,66 @@ describe("what is stored", () => {
   });
 });
 
+describe("a read", () => {
+  const tampered = async (good: number): Promise<Set> => {
+    const [{ bucket }, keys] = [memoryObjects(), keyring()];
+    const plain = await memoryLog(bucket);
+    const store = encrypted(plain, { keys });
+    for (let n = 0; n <= good; n++) await store.append(event(`a${String(n)}`, { n }));
+    const key = `events/${String(good).padStart(10, "0")}.json`;
+    bucket.put(key, Buffer.from(String(bucket.get(key)?.body).replace('"ts":1', '"ts":2')));
+    return { store, plain: await memoryLog(bucket), keys };
+  };
+
+  it("gives all events before a fault of the log, however far it looked ahead", async () => {
+    const { store } = await tampered(50);
+    const seen: unknown[] = [];
+    const reading = (async (): Promise<void> => {
+      for await (const { payload } of store.read()) seen.push(payload);
+    })();
+    expect(await codeOf(reading)).toBe("HASH_MISMATCH");
+    expect(seen).toEqual(Array.from({ length: 50 }, (_, n) => ({ n })));
+  });
+
+  it("asks for keys ahead while the caller goes on, and for none when it stops", async () => {
+    const { store, plain, keys } = await setUp();
+    await store.appendBatch(Array.from({ length: 200 }, (_, n) => event(`a${String(n)}`, { n })));
+    let [asked, under, most] = [0, 0, 0];
+    const slow = Object.create(keys, {
+      keyOf: {
+        value: async (subject: string, version: number) => {
+          asked += 1;
+          most = Math.max(most, ++under);
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          under -= 1;
+          return keys.keyOf(subject, version);
+        },
+      },
+    }) as typeof keys;
+    const reader = encrypted(plain, { keys: slow });
+    for await (const { seq } of reader.read()) if (seq === 0) break;
+    expect(asked).toBe(1);
+    expect(await payloads(reader)).toEqual(Array.from({ length: 200 }, (_, n) => ({ n })));
+    expect([asked, most]).toEqual([201, 32]);
+  });
+
+  it("is typed: a payload is what was given, or shredded", async () => {
+    interface Events {
+      Registered: { readonly name: string };
+    }
+    const inner = await S3EventStore.open<Events>({ objects: memoryObjects() });
+    const store = encrypted(inner, { keys: keyring() });
+    await store.append({ type: "Registered", aggregateId: "a", payload: { name: "x" } });
+    // @ts-expect-error: name is a string
+    await store.append({ type: "Registered", aggregateId: "a", payload: { name: 1 } });
+    // @ts-expect-error: what was shredded cannot be given
+    await store.append({ type: "Registered", aggregateId: "a", payload: new Shredded("a", 1) }).catch(() => undefined);
+    const names: (string | null)[] = [];
+    for await (const { payload } of store.read({ toSeq: 0 })) names.push(isShredded(payload) ? null : payload.name);
+    expect(names).toEqual(["x"]);
+  });
+});
+
 describe("the subject", () => {
   it("is whoever subjectOf says, or nobody", async () => {
     const { store, plain } = await setUp({

@@ -17,6 +17,7 @@ import type { KeyStore } from "../../src/crypto/key-store.js";
 import { objectKeyStore } from "../../src/crypto/object-keys.js";
 import { nameOfSubject } from "../../src/crypto/subject.js";
 import { directoryObjects } from "../../src/objects/directory.js";
+import { openS3Objects } from "../../src/objects/s3/index.js";
 import { memoryObjects, type MemoryObjects } from "../../src/objects/memory.js";
 import { FAULTS, startS3Emulator, type S3Emulator } from "../../src/testing/s3-emulator/index.js";
 import { FaultBench, isSlow, QuickRuntime } from "../log/fault-bench.js";
@@ -80,6 +81,16 @@ const kinds: Record<string, () => () => KeyStore> = {
     return () => commandKeyStore({ program: command });
   },
 };
+
+const server = {
+  bucket: process.env["RYNXS_TEST_S3_BUCKET"] ?? "",
+  endpoint: process.env["RYNXS_TEST_S3_ENDPOINT"],
+};
+if (server.endpoint !== undefined)
+  kinds["real server"] = () => {
+    const prefix = `keys-${String(process.pid)}-${String(Date.now())}-${String(ids++)}`;
+    return () => objectKeyStore({ objects: openS3Objects(server), prefix });
+  };
 
 describe.each(Object.entries(kinds))("a key store (%s)", (kind, make) => {
   it("creates a record once, and gives who is late the first one", async () => {

@@ -112,7 +112,7 @@ describe("shredding a subject", () => {
 
   it("does nothing before the keys are destroyed", async () => {
     const { store, keys } = await scene();
-    const stuck: KeyStore = { ...keys, destroy: () => Promise.reject(new Error("no")) };
+    const stuck = { ...keys, destroy: () => Promise.reject(new Error("no")) } as unknown as KeyStore;
     await expect(shred(store, stuck, "alice")).rejects.toThrow("no");
     expect(await recorded(store)).toEqual([]);
     expect((await keys.get("alice"))?.record.state).toBe("live");
@@ -153,6 +153,25 @@ describe("shredding a subject", () => {
     await shred(through, ring, "alice");
     expect((await all(through.read())).filter(({ payload }) => isShredded(payload))).toHaveLength(3);
     expect(await recorded(store)).toMatchObject([{ aggregateId: "alice", key_versions: 2 }]);
+  });
+
+  it("gives a key store that lost it its tombstone back, and one that was restored from a backup forgets again", async () => {
+    const { log, kept, store, keys } = await scene();
+    const backup = kept.keys("").map((key) => [key, kept.get(key)?.body ?? Buffer.alloc(0)] as const);
+    const done = await shred(store, keys, "alice");
+    const lost = memoryObjects().bucket;
+    const reader = encrypted(store, { keys: keyring(memoryKeys(lost)) });
+    expect(await codeOf(all(reader.read({ toSeq: 0 })))).toBe("KEY_MISSING");
+    expect(await shred(store, memoryKeys(lost), "alice")).toEqual({ ...done, repeated: true, recorded: true });
+    expect((await all(reader.read({ toSeq: 0 }))).map(({ payload }) => isShredded(payload))).toEqual([true]);
+    expect(await codeOf(shred(store, memoryKeys(lost), "bob"))).toBe("KEY_MISSING");
+    expect((await store.head()).seq).toBe(4);
+
+    for (const [key, body] of backup) kept.put(key, body);
+    const restored = encrypted(await memoryLog(log), { keys: keyring(memoryKeys(kept)) });
+    expect((await all(restored.read({ toSeq: 0 })))[0]?.payload).toEqual({ n: 1 });
+    expect(await shred(store, memoryKeys(kept), "alice")).toMatchObject({ repeated: false, recorded: false, seq: 5 });
+    expect((await keys.get("alice"))?.record.state).toBe("destroyed");
   });
 
   it("can say before how many events it is about", async () => {

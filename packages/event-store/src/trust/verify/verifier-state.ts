@@ -43,9 +43,7 @@ export async function writeVerifierState(
   await memory.write(`${JSON.stringify(fields)}\n`);
 }
 
-function parsed(
-  text: string,
-): {
+function parsed(text: string): {
   readonly [key: string]: unknown;
   readonly checkpoint?: unknown;
   readonly roots?: unknown;

@@ -5,7 +5,7 @@ export const EXIT = {
   ok: 0,
   /** Wrong usage, or something failed on the way. */
   failed: 1,
-  /** The log is not what it claims to be: some record, head or link (`verify --pointers`) failed verification. */
+  /** The log is not what it claims to be: some record, head or link (`verify --pointers`), or what was signed of it, failed verification. */
   unverified: 2,
   /** Ended by Ctrl-C, as shells have it: 128 + SIGINT. */
   interrupted: 130,
@@ -143,9 +143,19 @@ const VERDICTS: ReadonlySet<string> = new Set([
   "TRUNCATED",
 ] satisfies EventStoreError["code"][]);
 
+const TRUST_VERDICTS: ReadonlySet<string> = new Set([
+  "SIGNATURE_INVALID",
+  "ORIGIN_MISMATCH",
+  "PROOF_INVALID",
+  "TREE_MISMATCH",
+  "ROLLED_BACK",
+  "FORKED",
+  "NOT_WITNESSED",
+] satisfies EventStoreError["code"][]);
+
 function exitCodeOf(code: CliError["code"]): number {
   if (code === "INTERRUPTED") return EXIT.interrupted;
-  return VERDICTS.has(code) ? EXIT.unverified : EXIT.failed;
+  return VERDICTS.has(code) || TRUST_VERDICTS.has(code) ? EXIT.unverified : EXIT.failed;
 }
 
 /** A failure as the lines people see on standard error. */

@@ -18,10 +18,11 @@ import type { RestoreFlags } from "./commands/restore.js";
 import type { ReplayFlags } from "./commands/replay.js";
 import type { ShredFlags } from "./commands/shred.js";
 import type { SnapshotFlags } from "./commands/snapshot.js";
-import type { VerifyFlags } from "./commands/verify.js";
 import type { WitnessFlags } from "./commands/witness.js";
+import type { VerifyTrustFlags } from "./commands/verify-trust.js";
 import type { Context } from "./context.js";
 import * as help from "./help.js";
+import { VERIFY_KEY } from "./help-trust.js";
 import {
   addRetainOptions,
   addStoreOptions,
@@ -36,6 +37,7 @@ import {
   parseTimestamp,
   parseVersion,
 } from "./options.js";
+import { addTrustCommands, addTrustToVerify, needsKey } from "./trust-program.js";
 import { version } from "./version.js";
 
 /** A part is read and written as one; more rows than that are no help to anybody. */
@@ -109,7 +111,9 @@ export function buildProgram(
       run(async (context) => (await import("./commands/aggregates.js")).aggregates(flags, context)),
     );
 
-  define(program, "verify", "check every record; exit 2 when something is wrong", help.VERIFY)
+  addTrustToVerify(
+    define(program, "verify", "check every record; exit 2 when something is wrong", help.VERIFY + VERIFY_KEY),
+  )
     .option("--from <seq>", "begin here", parseSeq)
     .option("--expect-head <seq:hash>", "a head known from before: the log must still hold it", parseHead)
     .option("--segments", "take compacted segments where they are, as reads do: faster on a long bucket log")
@@ -117,13 +121,19 @@ export function buildProgram(
     .option("--pointers", "also check the links of events to those that caused them")
     .option("-j, --jobs <n>", "threads for a long file (1 to 64; default: the processors, at most 8)", parseCount(64))
     .addOption(anchorOption())
-    .action((flags: VerifyFlags) =>
-      run(async (context) => (await import("./commands/verify.js")).verify(flags, context)),
+    .action((flags: VerifyTrustFlags) =>
+      run(async (context) =>
+        needsKey(flags)
+          ? (await import("./commands/verify-trust.js")).verifyWithKey(flags, context)
+          : (await import("./commands/verify.js")).verify(flags, context),
+      ),
     );
 
   define(program, "head", "print the last record's seq and hash", help.HEAD)
     .option("--reset", "accept that the stored head contradicts the log")
     .action((flags: HeadFlags) => run(async (context) => (await import("./commands/head.js")).head(flags, context)));
+
+  addTrustCommands(program, run, define, command);
 
   define(program, "replay", "print the state that a projection comes to", help.REPLAY)
     .requiredOption("--projection <file>", "an ES module that exports it")

@@ -1,5 +1,6 @@
-import { CompactRange, bitsOf } from "../merkle/compact-range.js";
-import { leafHash, nodeHash } from "../merkle/hash.js";
+import { bitsOf } from "../merkle/compact-range.js";
+import { HashStack } from "../merkle/hash-stack.js";
+import { nodeHash } from "../merkle/hash.js";
 import { ENTRY_BYTES, HASH_BYTES, TILE_WIDTH, formatTlogPath, partialTiles } from "./layout.js";
 
 /** An object below `_tlog/`, as it is to be. */
@@ -17,18 +18,18 @@ export interface TreeEdge {
 
 /** A tree that grows by event hashes, and says what tiles and bundles that gives. The same records give the same bytes. */
 export class GrowingTree {
-  readonly #range: CompactRange;
+  readonly #stack: HashStack;
   /** By level: the hashes of the last tile, and how many there are. */
   readonly #tiles: { readonly hashes: Buffer; count: number }[] = [];
   readonly #entries: Buffer = Buffer.allocUnsafeSlow(TILE_WIDTH * ENTRY_BYTES);
   #full: TlogObject[] = [];
 
-  private constructor(range: CompactRange) {
-    this.#range = range;
+  private constructor(stack: HashStack) {
+    this.#stack = stack;
   }
 
   static empty(): GrowingTree {
-    return new GrowingTree(CompactRange.empty());
+    return new GrowingTree(new HashStack());
   }
 
   /** @throws RangeError when the edge is not one of that size */
@@ -40,7 +41,7 @@ export class GrowingTree {
       if (hashes?.length !== width * HASH_BYTES) throw new RangeError("a tile has another width");
       roots.unshift(...subtreeRoots(hashesOf(hashes)));
     }
-    const tree = new GrowingTree(CompactRange.of(size, roots));
+    const tree = new GrowingTree(new HashStack(size, roots));
     for (const { level, width } of partial) {
       const tile = tree.#tile(level);
       tiles[level]?.copy(tile.hashes);
@@ -52,16 +53,16 @@ export class GrowingTree {
   }
 
   get size(): number {
-    return this.#range.size;
+    return this.#stack.size;
   }
 
   root(): Buffer {
-    return this.#range.root();
+    return this.#stack.root();
   }
 
   /** Largest whole subtree first. */
   get roots(): Buffer[] {
-    return this.#range.roots;
+    return this.#stack.roots;
   }
 
   /** @param eventHash 32 bytes */
@@ -75,10 +76,9 @@ export class GrowingTree {
       const path = formatTlogPath({ kind: "entries", index, width: TILE_WIDTH });
       this.#full.push({ path, body: Buffer.from(this.#entries) });
     }
-    const leaf = leafHash(eventHash);
-    this.#push(0, this.size, leaf);
-    this.#range.append(leaf, ({ level, index, hash }) => {
-      if (level % 8 === 0) this.#push(level / 8, index, hash);
+    const { size } = this;
+    this.#stack.append(eventHash, 0, (level, hash) => {
+      this.#push(level / 8, Math.floor(size / 2 ** level), hash);
     });
   }
 
@@ -112,9 +112,9 @@ export class GrowingTree {
     return objects;
   }
 
-  #push(level: number, index: number, hash: Buffer): void {
+  #push(level: number, index: number, hash: string): void {
     const tile = this.#tile(level);
-    tile.hashes.set(hash, tile.count * HASH_BYTES);
+    tile.hashes.write(hash, tile.count * HASH_BYTES, "latin1");
     tile.count++;
     if (tile.count < TILE_WIDTH) return;
     const path = formatTlogPath({ kind: "tile", level, index: Math.floor(index / TILE_WIDTH), width: TILE_WIDTH });

@@ -1,5 +1,4 @@
-import { CompactRange } from "../merkle/compact-range.js";
-import { leafHash } from "../merkle/hash.js";
+import { HashStack } from "../merkle/hash-stack.js";
 import { HASH_BYTES } from "../tiles/layout.js";
 
 /** A tree at one of the sizes that somebody wanted to know it at. */
@@ -13,7 +12,7 @@ export interface TreeAt {
 
 /** The tree over event hashes, of which only what is asked for is kept. */
 export class HashTree {
-  readonly #range: CompactRange;
+  readonly #stack: HashStack;
   readonly #stops: ReadonlySet<number>;
   readonly passed: Map<number, TreeAt> = new Map();
 
@@ -22,7 +21,7 @@ export class HashTree {
     begin: { readonly size: number; readonly roots: readonly Buffer[]; readonly head: string },
     stops: readonly number[],
   ) {
-    this.#range = CompactRange.of(begin.size, begin.roots);
+    this.#stack = new HashStack(begin.size, begin.roots);
     this.#stops = new Set(stops);
     this.#note(begin.head);
   }
@@ -30,14 +29,13 @@ export class HashTree {
   /** 32 bytes each. */
   append(hashes: Buffer): void {
     for (let at = 0; at < hashes.length; at += HASH_BYTES) {
-      const hash = hashes.subarray(at, at + HASH_BYTES);
-      this.#range.append(leafHash(hash));
-      if (this.#stops.has(this.#range.size)) this.#note(hash.toString("hex"));
+      this.#stack.append(hashes, at);
+      if (this.#stops.has(this.#stack.size)) this.#note(hashes.toString("hex", at, at + HASH_BYTES));
     }
   }
 
   #note(head: string): void {
-    const { size, roots } = this.#range;
-    if (this.#stops.has(size)) this.passed.set(size, { root: this.#range.root(), roots, head });
+    const { size, roots } = this.#stack;
+    if (this.#stops.has(size)) this.passed.set(size, { root: this.#stack.root(), roots, head });
   }
 }

@@ -157,7 +157,7 @@ async function evidence(memory: Memory | undefined, a: Claim, b: Claim): Promise
 async function beginOf(
   store: EventStore,
   shelf: TlogShelf,
-  remembered: (Claim & Begin0) | null,
+  remembered: (Claim & Started) | null,
   from: Claim | null,
   current: Claim,
 ): Promise<Begin> {
@@ -169,7 +169,7 @@ async function beginOf(
   return state;
 }
 
-type Begin0 = Pick<Begin, "roots" | "head">;
+type Started = Pick<Begin, "roots" | "head">;
 
 /** From the stored tiles, which bear out the signed root; null when they do not. */
 async function beginAt(

@@ -23,9 +23,7 @@ function tableLines({ columns, rows }: Table): string[] {
 function escaped(text: string): string {
   const escapedHtml = oneLine(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
   // an @ or a scheme would be made into a mention or a link by some
-  return escapedHtml
-    .replace(/[\\`*_{}[\]()!|~$^]/g, "\\$&")
-    .replace(/:\/\/|@|www\./g, (found) => LINKS[found] ?? "");
+  return escapedHtml.replace(/[\\`*_{}[\]()!|~$^]/g, "\\$&").replace(/:\/\/|@|www\./g, (found) => LINKS[found] ?? "");
 }
 
 const LINKS: Readonly<Record<string, string>> = { "://": "&#58;//", "@": "&#64;", "www.": "www&#46;" };

@@ -515,3 +515,30 @@ With --json a line for each thing that happens: {"event":"listening","url","key"
 "logs"}, {"event":"answer","time","method","status","origin"?,"size"?,"not_shown"?};
 --generate-key: {"file","key"}.
 `;
+
+export const AUDIT: string = `
+Looks at every record of the range, at what was signed of the log, and at who wrote
+it, and says all of it in one report. Unlike verify it goes on behind a fault, as far as
+that can be done, so that it tells which records are good, changed or missing.
+
+With --key the log's checkpoint must be signed, and the records must have the root that
+was signed. --checkpoint FILE is one that you kept: a log that was cut off or rewritten
+since then shows. --witness-key and --quorum ask for cosignatures (rynxs witness).
+--expect-head is for logs that nobody signs.
+
+The verdicts: valid (exit 0); not_witnessed; head_older_than_expected: what is there is
+whole, but there was more; invalid (exit 2, all three).
+
+html is one page that needs nothing else, and prints well.
+
+Examples:
+  rynxs audit
+  rynxs audit --format html --output audit.html --key log.vkey
+  rynxs audit --key log.vkey --checkpoint kept.txt --witness-key w1.vkey --witness-key w2.vkey --quorum 1
+  rynxs audit --from 100000 --to 199999 --format md
+
+With --json (or --format json): {"verdict","exit_code","findings":[{"code","verdict",
+"message","seq"?,"expected"?,"actual"?}],"location","audited_at","range","records",
+"chain","expected_head","checkpoints","writers","leaders","types","aggregates" …};
+with --output and --json: {"verdict","file","bytes","sha256"}.
+`;

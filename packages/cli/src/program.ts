@@ -1,6 +1,7 @@
 import { Argument, Command, Option } from "commander";
 import type { AggregatesFlags } from "./commands/aggregates.js";
 import type { AppendFlags } from "./commands/append.js";
+import type { AuditFlags } from "./commands/audit.js";
 import type { CompactFlags } from "./commands/compact.js";
 import type { CopyFlags } from "./commands/copy.js";
 import type { DoctorFlags } from "./commands/doctor.js";
@@ -128,6 +129,26 @@ export function buildProgram(
           : (await import("./commands/verify.js")).verify(flags, context),
       ),
     );
+
+  define(program, "audit", "report on a log for an auditor; exit 2 when something is wrong", help.AUDIT)
+    .option("--from <seq>", "first seq", parseSeq)
+    .option("--to <seq>", "last seq", parseSeq)
+    .option("--expect-head <seq:hash>", "a head known from before: the log must still hold it", parseHead)
+    .option("--key <vkey|file>", "verifier key of the log; may be given several times", collect)
+    .option("--origin <name>", "of the log (default: the name of the first key)")
+    .option("--checkpoint <file>", "a signed checkpoint that was kept: the log must go on from it")
+    .option("--witness-key <vkey|file>", "verifier key of a witness; may be given several times", collect)
+    .option("--quorum <n>", "so many witnesses must have cosigned (default: all)", parseCount(1000))
+    .addOption(
+      new Option("--format <name>", "default: as the output's name says, else text").choices([
+        "text",
+        "md",
+        "json",
+        "html",
+      ]),
+    )
+    .option("--output <file>", "a file (default: standard output)")
+    .action((flags: AuditFlags) => run(async (context) => (await import("./commands/audit.js")).audit(flags, context)));
 
   define(program, "head", "print the last record's seq and hash", help.HEAD)
     .option("--reset", "accept that the stored head contradicts the log")

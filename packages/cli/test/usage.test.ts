@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { rynxs, temporaryFolder } from "./rynxs.js";
 
 const COMMANDS =
-  "append read aggregates verify head replay snapshot doctor compact prune shred copy lifecycle restore export query import demo".split(
+  "append read aggregates verify audit head key checkpoint prove verify-proof replay snapshot doctor fsck hold policy compact prune shred copy lifecycle restore export query import witness demo".split(
     " ",
   );
 

@@ -80,3 +80,6 @@ export { serveWitness, type WitnessAnswered, type WitnessServer, type WitnessSer
 export { openWitnessDirectory, type WitnessDirectory } from "./witness/state-directory.js";
 export { Witness, type WitnessAnswer, type WitnessOptions, type WitnessState } from "./witness/witness.js";
 export { parseLogList } from "./witness/log-list.js";
+export { audit, type AuditOptions } from "./audit/audit.js";
+export type * from "./audit/report.js";
+export type { SeqList } from "./audit/seq-list.js";

@@ -348,11 +348,11 @@ describe("fsck and retention", () => {
 });
 
 describe("fsck of a log in a file", () => {
-  async function fileLog(events = 30, maxBytes: number | undefined = 1500): Promise<{ path: string; log: BucketLog }> {
+  async function fileLog(events = 30, maxBytes = 1500): Promise<{ path: string; log: BucketLog }> {
     const folder = await mkdtemp(join(tmpdir(), "rynxs-fsck-"));
     onTestFinished(() => rm(folder, { recursive: true }));
     const path = join(folder, `log-${randomUUID().slice(0, 4)}`);
-    const store = await FileEventStore.open({ path, ...(maxBytes !== undefined && { maxBytes }) });
+    const store = await FileEventStore.open({ path, maxBytes });
     for (let n = 0; n < events; n++) await store.append({ type: "T", aggregateId: "a", payload: { n } });
     await store.close();
     return { path, log: { type: "file", path, maxBytes: undefined, hashVersion: 1 } };
@@ -375,7 +375,7 @@ describe("fsck of a log in a file", () => {
   });
 
   it("names strangers, leftovers and a torn tail", async () => {
-    const { path, log } = await fileLog(3, undefined);
+    const { path, log } = await fileLog(3, 1_000_000);
     for (const name of ["seg-1", "seg-0000001", "bak", "torn-0000000003-abcdef", "head.json.new", "seg-000001.gz.new"])
       await writeFile(`${path}.${name}`, "x");
     await writeFile(`${path}2`, "somebody else's");

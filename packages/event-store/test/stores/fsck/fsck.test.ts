@@ -8,6 +8,9 @@ import type { FsckFinding, FsckReport } from "../../../src/stores/fsck/finding.j
 import { FileEventStore } from "../../../src/stores/file/file-event-store.js";
 import { S3EventStore } from "../../../src/stores/s3-event-store.js";
 import { openS3Objects } from "../../../src/objects/s3/index.js";
+import { LogKeys } from "../../../src/log/keys.js";
+import type { ObjectVersion, ObjectVersions } from "../../../src/objects/versions.js";
+import { eventVersions, original } from "../../../src/stores/fsck/scan-versions.js";
 import type { BucketLog } from "../../../src/stores/bucket-upkeep.js";
 import { startS3Emulator, type S3Emulator } from "../../../src/testing/s3-emulator/index.js";
 
@@ -190,6 +193,25 @@ describe("fsck of a bucket log: what is missing", () => {
     expect(found).toMatchObject([{ code: "BEHIND_HEAD", level: "warning", key: key(3), seq: 3, toSeq: 4 }]);
   });
 
+  it("what is appended during the look is no fault", async () => {
+    const { server, emulator } = await bed();
+    const store = await S3EventStore.open(server);
+    const bucket = emulator.objects("events");
+    const before = bucket.keys("log/");
+    await store.append({ type: "T", aggregateId: "a" });
+    await store.close();
+    const [event = "", head = ""] = [bucket.keys("log/").find((key) => !before.includes(key)), "log/_head.json"];
+    const [grown, moved] = [bucket.get(event), bucket.get(head)];
+    bucket.delete(event);
+    bucket.put("log/_segments/0000000000-0000000009.jsonl.gz", "x");
+    // The page was listed when this is called.
+    const onProgress = (): void => {
+      bucket.put(event, grown?.body ?? "");
+      bucket.put(head, moved?.body ?? "");
+    };
+    expect((await look(server, { onProgress })).found).toEqual([]);
+  });
+
   it("takes the caller's own key for the head", async () => {
     const { server, emulator } = await bed();
     const { body } = emulator.objects("events").get("log/_head.json") ?? { body: "" };
@@ -316,6 +338,43 @@ describe("fsck of a versioned bucket", () => {
     expect(found.map(short)).toEqual([["DELETE_MARKER", key(12_000), 12_000, 12_000]]);
     expect(report.pruned).toBe(2);
     expect(emulator.versions("events", key(0))).toHaveLength(2);
+  });
+});
+
+describe("the versions of event keys", () => {
+  const version = (key: string, versionId: string, deleteMarker = false): ObjectVersion => {
+    return { key, versionId, latest: false, deleteMarker, size: 1, etag: "e" };
+  };
+
+  it("are joined across pages; of very many the newest and the oldest are kept", async () => {
+    const keys = new LogKeys("p");
+    const all = [
+      version(keys.event(0), "0"),
+      ...Array.from({ length: 3000 }, (_, i) => version(keys.event(1), String(3000 - i))),
+      version(keys.event(2), "b", true),
+      version(keys.event(2), "a"),
+      version("p/_head.json", "h"),
+      version("p/_head.json", "g"),
+    ];
+    let pages = 0;
+    const versions: ObjectVersions = {
+      list: ({ after }) => {
+        pages += 1;
+        const from = after === undefined ? 0 : Number(after.versionId);
+        const next = from + 700 < all.length ? { key: "k", versionId: String(from + 700) } : null;
+        return Promise.resolve({ versions: all.slice(from, from + 700), next });
+      },
+      get: () => Promise.resolve(null),
+    };
+    const found: string[] = [];
+    for await (const versioned of eventVersions(versions, keys, -1)) {
+      expect(versioned.versions.length).toBeLessThan(1002);
+      found.push(
+        `${String(versioned.seq)} ${versioned.versions[0]?.versionId ?? ""} ${original(versioned)?.versionId ?? ""}`,
+      );
+    }
+    expect(found).toEqual(["0 0 0", "1 3000 1", "2 b a"]);
+    expect(pages).toBe(5);
   });
 });
 

@@ -25,6 +25,7 @@ export {
   type LoggedRequest,
   type Quirks,
   type S3EmulatorOptions,
+  type Version,
 } from "./s3-emulator/index.js";
 export { eventStoreConformance, type EventStoreCase, type EventStoreContext } from "./event-store-conformance.js";
 export { AppendInvocation, History, ReadInvocation } from "./history.js";

@@ -69,6 +69,7 @@ describe("legal hold", () => {
     await all.hold.set(true, { fromSeq: 10, toSeq: 19 });
     expect(held(all, [0, 10, 20, 30].map(key))).toEqual([key(10)]);
     await all.hold.set(false);
+    expect(await all.hold.set(true, { fromSeq: 31 })).toEqual({ events: 0, segments: 0, versions: 0 });
     await all.hold.set(true, { fromSeq: 30, toSeq: 99 });
     expect(held(all, [0, 10, 20, 30].map(key))).toEqual([key(30)]);
   });

@@ -31,6 +31,8 @@ describe("the environment", () => {
       skipBucketCheck: false,
       batch: false,
       checksums: false,
+      retain: undefined,
+      retainMode: "GOVERNANCE",
       hashVersion: 1,
     });
   });
@@ -79,6 +81,8 @@ describe("the environment", () => {
       RYNXS_S3_HEAD_KEY: "heads/p.json",
       RYNXS_S3_SKIP_BUCKET_CHECK: "1",
       RYNXS_S3_BATCH: "on",
+      RYNXS_S3_RETAIN: "12mo",
+      RYNXS_S3_RETAIN_MODE: "COMPLIANCE",
       RYNXS_S3_CHECKSUMS: "1",
       RYNXS_HASH_VERSION: "v1",
     };
@@ -93,6 +97,8 @@ describe("the environment", () => {
       skipBucketCheck: true,
       batch: true,
       checksums: true,
+      retain: "12mo",
+      retainMode: "COMPLIANCE",
       hashVersion: 1,
     });
     expect(storeConfig(env, { store: "s3://other/x/y/", endpoint: "http://h:1", region: "r" })).toMatchObject({

@@ -92,7 +92,7 @@ export interface FsckReport {
   readonly warnings: number;
 }
 
-export function isEvidence(code: FsckCode): boolean {
+function isEvidence(code: FsckCode): boolean {
   return (FSCK_EVIDENCE as readonly string[]).includes(code);
 }
 

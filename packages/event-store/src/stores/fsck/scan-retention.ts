@@ -7,7 +7,7 @@ import { finding, type FsckCode, type FsckFinding } from "./finding.js";
 import { eventVersions, original } from "./scan-versions.js";
 
 /** Requests under way at a time. */
-export const AT_ONCE = 16;
+const AT_ONCE = 16;
 
 interface Run {
   readonly code: FsckCode;

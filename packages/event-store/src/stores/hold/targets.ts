@@ -1,4 +1,6 @@
 import { MAX_BATCH_RECORDS, MAX_SEQ } from "../../core/event.js";
+import { linesOf } from "../../core/lines.js";
+import { MalformedRecord, viewRecord } from "../../core/record-view.js";
 import type { LogKeys, SeqRange } from "../../log/keys.js";
 import type { ObjectStore } from "../../objects/port.js";
 import type { ObjectVersions, VersionMarker } from "../../objects/versions.js";
@@ -40,8 +42,7 @@ export async function* holdTargets(
   let before: readonly HoldTarget[] = [];
   let last = from - MAX_BATCH_RECORDS - 1;
   for await (const { key, seq, versions: all } of eventVersions(versions, keys, Math.max(-1, last), signal)) {
-    // It may be a batch that reaches into the range.
-    if (seq > from) yield* before;
+    if (seq > from && (await reaches(versions, before, from, signal))) yield* before;
     before = [];
     unkeyed(last + 1, seq - 1);
     last = seq;
@@ -52,12 +53,31 @@ export async function* holdTargets(
     if (seq < from) before = targets;
     else yield* targets;
   }
-  if (last < from) yield* before;
+  if (last < from && (await reaches(versions, before, from, signal))) yield* before;
   unkeyed(last + 1, MAX_SEQ);
   for (const [, segment] of [...needed].sort(([a], [b]) => a - b)) {
     const key = keys.segment(segment.first, segment.last);
     for await (const { versionId, latest } of versionsOf(versions, key, signal))
       yield { kind: "segment", key, versionId, latest, seq: segment.first };
+  }
+}
+
+/** Whether the object before the range is a batch that reaches into it, by its first version; one that cannot be read does. */
+async function reaches(
+  versions: ObjectVersions,
+  before: readonly HoldTarget[],
+  from: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const oldest = before.at(-1);
+  if (oldest === undefined) return false;
+  const object = await versions.get(oldest.key, oldest.versionId, { signal });
+  const line = object === null ? undefined : [...linesOf(object.body)].at(-1);
+  try {
+    return line === undefined || viewRecord(line).seq >= from;
+  } catch (error) {
+    if (error instanceof MalformedRecord) return true;
+    throw error;
   }
 }
 

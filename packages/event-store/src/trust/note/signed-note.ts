@@ -17,7 +17,7 @@ export interface NoteSignature {
 }
 
 /** Of a note; the signatures of sixteen post-quantum keys have room. */
-const MAX_NOTE_BYTES: number = 1024 * 1024;
+export const MAX_NOTE_BYTES: number = 1024 * 1024;
 const MAX_SIGNATURES = 64;
 const PREFIX = "— ";
 

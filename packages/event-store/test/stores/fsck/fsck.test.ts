@@ -8,6 +8,9 @@ import type { FsckFinding, FsckReport } from "../../../src/stores/fsck/finding.j
 import { FileEventStore } from "../../../src/stores/file/file-event-store.js";
 import { S3EventStore } from "../../../src/stores/s3-event-store.js";
 import { openS3Objects } from "../../../src/objects/s3/index.js";
+import { LogKeys } from "../../../src/log/keys.js";
+import type { ObjectVersion, ObjectVersions } from "../../../src/objects/versions.js";
+import { eventVersions, original } from "../../../src/stores/fsck/scan-versions.js";
 import type { BucketLog } from "../../../src/stores/bucket-upkeep.js";
 import { startS3Emulator, type S3Emulator } from "../../../src/testing/s3-emulator/index.js";
 
@@ -190,6 +193,25 @@ describe("fsck of a bucket log: what is missing", () => {
     expect(found).toMatchObject([{ code: "BEHIND_HEAD", level: "warning", key: key(3), seq: 3, toSeq: 4 }]);
   });
 
+  it("what is appended during the look is no fault", async () => {
+    const { server, emulator } = await bed();
+    const store = await S3EventStore.open(server);
+    const bucket = emulator.objects("events");
+    const before = bucket.keys("log/");
+    await store.append({ type: "T", aggregateId: "a" });
+    await store.close();
+    const [event = "", head = ""] = [bucket.keys("log/").find((key) => !before.includes(key)), "log/_head.json"];
+    const [grown, moved] = [bucket.get(event), bucket.get(head)];
+    bucket.delete(event);
+    bucket.put("log/_segments/0000000000-0000000009.jsonl.gz", "x");
+    // The page was listed when this is called.
+    const onProgress = (): void => {
+      bucket.put(event, grown?.body ?? "");
+      bucket.put(head, moved?.body ?? "");
+    };
+    expect((await look(server, { onProgress })).found).toEqual([]);
+  });
+
   it("takes the caller's own key for the head", async () => {
     const { server, emulator } = await bed();
     const { body } = emulator.objects("events").get("log/_head.json") ?? { body: "" };
@@ -206,7 +228,11 @@ describe("fsck of a bucket log: segments and index", () => {
     const store = await S3EventStore.open(server);
     await store.compact();
     await store.close();
+    emulator.requests.length = 0;
     expect((await look(server)).found).toEqual([]);
+    // Of batches that segments hold nothing is read: only the last one's end, which no segment holds.
+    const read = emulator.requests.filter(({ operation, key: name }) => operation === "GET" && /^log\/\d/.test(name));
+    expect(read.map(({ key: name }) => name)).toEqual([key(20_000)]);
     // As pruning does.
     for (let seq = 0; seq < 10_000; seq += 1000) emulator.objects("events").delete(key(seq));
     expect((await look(server)).found).toEqual([]);
@@ -319,6 +345,43 @@ describe("fsck of a versioned bucket", () => {
   });
 });
 
+describe("the versions of event keys", () => {
+  const version = (key: string, versionId: string, deleteMarker = false): ObjectVersion => {
+    return { key, versionId, latest: false, deleteMarker, size: 1, etag: "e" };
+  };
+
+  it("are joined across pages; of very many the newest and the oldest are kept", async () => {
+    const keys = new LogKeys("p");
+    const all = [
+      version(keys.event(0), "0"),
+      ...Array.from({ length: 3000 }, (_, i) => version(keys.event(1), String(3000 - i))),
+      version(keys.event(2), "b", true),
+      version(keys.event(2), "a"),
+      version("p/_head.json", "h"),
+      version("p/_head.json", "g"),
+    ];
+    let pages = 0;
+    const versions: ObjectVersions = {
+      list: ({ after }) => {
+        pages += 1;
+        const from = after === undefined ? 0 : Number(after.versionId);
+        const next = from + 700 < all.length ? { key: "k", versionId: String(from + 700) } : null;
+        return Promise.resolve({ versions: all.slice(from, from + 700), next });
+      },
+      get: () => Promise.resolve(null),
+    };
+    const found: string[] = [];
+    for await (const versioned of eventVersions(versions, keys, -1)) {
+      expect(versioned.versions.length).toBeLessThan(1002);
+      found.push(
+        `${String(versioned.seq)} ${versioned.versions[0]?.versionId ?? ""} ${original(versioned)?.versionId ?? ""}`,
+      );
+    }
+    expect(found).toEqual(["0 0 0", "1 3000 1", "2 b a"]);
+    expect(pages).toBe(5);
+  });
+});
+
 describe("fsck and retention", () => {
   it("asks for the retention of each event, and joins neighbours", async () => {
     const { server } = await bed({ events: 3, versioned: true });
@@ -348,11 +411,11 @@ describe("fsck and retention", () => {
 });
 
 describe("fsck of a log in a file", () => {
-  async function fileLog(events = 30, maxBytes: number | undefined = 1500): Promise<{ path: string; log: BucketLog }> {
+  async function fileLog(events = 30, maxBytes = 1500): Promise<{ path: string; log: BucketLog }> {
     const folder = await mkdtemp(join(tmpdir(), "rynxs-fsck-"));
     onTestFinished(() => rm(folder, { recursive: true }));
     const path = join(folder, `log-${randomUUID().slice(0, 4)}`);
-    const store = await FileEventStore.open({ path, ...(maxBytes !== undefined && { maxBytes }) });
+    const store = await FileEventStore.open({ path, maxBytes });
     for (let n = 0; n < events; n++) await store.append({ type: "T", aggregateId: "a", payload: { n } });
     await store.close();
     return { path, log: { type: "file", path, maxBytes: undefined, hashVersion: 1 } };
@@ -375,7 +438,7 @@ describe("fsck of a log in a file", () => {
   });
 
   it("names strangers, leftovers and a torn tail", async () => {
-    const { path, log } = await fileLog(3, undefined);
+    const { path, log } = await fileLog(3, 1_000_000);
     for (const name of ["seg-1", "seg-0000001", "bak", "torn-0000000003-abcdef", "head.json.new", "seg-000001.gz.new"])
       await writeFile(`${path}.${name}`, "x");
     await writeFile(`${path}2`, "somebody else's");

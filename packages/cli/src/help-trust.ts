@@ -31,10 +31,15 @@ nothing is signed. It remembers that in --state-dir: keep that folder.
 
 --every N signs at each multiple of N, and at the end; with --watch at the multiples
 alone. May be ended at any time, and run by several processes at once.
+With --witness each checkpoint is shown to witnesses (C2SP tlog-witness), who cosign it
+if it goes on from what they saw: --quorum says how many must, and without so many
+nothing is stored (NOT_WITNESSED), or, with --fail-open, it is stored and said. What a
+witness testifies against the log fails either way.
 ${WHICH_KEY}
 
 Examples:
   rynxs checkpoint
+  rynxs checkpoint --witness http://127.0.0.1:8080="$(cat witness.vkey)" --quorum 1
   rynxs checkpoint --watch --every 10000
   rynxs checkpoint --signer-command 'kms-sign --key 7' --signer-key "$(cat log.pub)"
 

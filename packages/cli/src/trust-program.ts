@@ -26,6 +26,9 @@ export function addTrustCommands(program: Command, run: Run, define: Define, com
     .option("--rebuild", "make all tiles anew from the log")
     .option("--state-dir <folder>", "where the signer remembers what it signed (default: ~/.local/state/rynxs)")
     .option("--trusted-key <key>", "a key that may have signed before; may be given several times", collect)
+    .option("--witness <url=key>", "a witness that is to cosign; may be given several times", collect)
+    .option("--quorum <k>", "so many witnesses must cosign, else nothing is stored", parseSeq)
+    .option("--fail-open", "store it, and say so, when too few can be reached")
     .action((flags: CheckpointFlags) =>
       run(async (context) => (await import("./commands/checkpoint.js")).checkpoint(flags, context)),
     );

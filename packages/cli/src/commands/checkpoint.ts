@@ -5,9 +5,10 @@ import { pause } from "../interrupts.js";
 import { openStore, withStore } from "../options.js";
 import { startProgress } from "../progress.js";
 import { count } from "../text.js";
+import { cosigningOf, type WitnessesFlags } from "../witnesses.js";
 import { signerMemory, signersOf, type SigningFlags } from "../trust-keys.js";
 
-export interface CheckpointFlags extends SigningFlags {
+export interface CheckpointFlags extends SigningFlags, WitnessesFlags {
   readonly every?: number;
   readonly watch?: true;
   /** Seconds between two looks. */
@@ -26,6 +27,7 @@ export async function checkpoint(flags: CheckpointFlags, context: Context): Prom
   const origin = flags.origin ?? first.key.name;
   const { Checkpointer, parseVerifierKey } = await import("@rynxs/event-store/trust");
   const memories = await Promise.all(signers.map((signer) => signerMemory(signer, origin, flags.stateDir)));
+  const cosign = await cosigningOf(flags, output, interrupts.stop);
   const file = flags.store?.startsWith("file:") === true;
   await withStore(openStore(flags, output, { readOnly: true }), async (store) => {
     const checkpointer = new Checkpointer(store, {
@@ -36,6 +38,7 @@ export async function checkpoint(flags: CheckpointFlags, context: Context): Prom
       every: flags.every,
       atEnd: flags.watch !== true || flags.every === undefined,
       rebuild: flags.rebuild,
+      cosign,
       onProgress: ({ size }) => {
         progress.update(size);
       },

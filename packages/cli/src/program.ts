@@ -218,6 +218,7 @@ export function buildProgram(
     )
     .option("--account <id>", "the bucket's AWS account: rights hold for no other's")
     .option("--principal <arn>", "who may delete events and segments; may be given several times", collect)
+    .option("--object-lock", "with the rights for --retain, hold and versions (default: if RYNXS_S3_RETAIN is set)")
     .option("--aws-conditions", "for a server other than AWS that knows AWS's condition keys")
     .action((flags: PolicyFlags) =>
       run(async (context) => (await import("./commands/policy.js")).policy(flags, context)),

@@ -61,6 +61,15 @@ describe("--retain", () => {
   });
 });
 
+describe("policy", () => {
+  it("gives the right to retain with --object-lock, or where events are retained", async () => {
+    const args = ["policy", "--bucket", "b-1", "--format", "iam"];
+    expect((await rynxs(args)).stdout).not.toContain("PutObjectRetention");
+    expect((await rynxs([...args, "--object-lock"])).stdout).toContain("s3:PutObjectRetention");
+    expect((await rynxs(args, { env: { RYNXS_S3_RETAIN: "7y" } })).stdout).toContain("s3:PutObjectRetention");
+  });
+});
+
 describe("fsck", () => {
   it("says that all belongs", async () => {
     await rynxs(["append", "--stdin", ...store], { env, input: events(3) });

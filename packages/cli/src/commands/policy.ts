@@ -19,6 +19,7 @@ export interface PolicyFlags extends StoreFlags {
   readonly account?: string;
   readonly principal?: readonly string[];
   readonly awsConditions?: true;
+  readonly objectLock?: true;
 }
 
 type S3Config = StoreConfig & { readonly type: "s3" };
@@ -32,6 +33,7 @@ export async function policy(flags: PolicyFlags, { output, interrupts }: Context
     account: flags.account,
     deleters: flags.principal,
     ...(flags.awsConditions && { server: "aws" }),
+    objectLock: flags.objectLock ?? config.retain !== undefined,
   });
   const { aws } = policies;
   const wants = (format: PolicyFormat): boolean => flags.format === format || flags.format === "all";

@@ -1,5 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { GENESIS_HASH } from "../../src/core/event.js";
+import { encodeChain, prepareEvent } from "../../src/core/record.js";
+import { parseRetain, retentionFrom } from "../../src/log/retention.js";
+import { fsck } from "../../src/stores/fsck/fsck.js";
+import { holdOf } from "../../src/stores/hold/hold.js";
 import type { ObjectStore } from "../../src/objects/port.js";
 import { openS3Objects, openS3Upkeep, type S3Upkeep } from "../../src/objects/s3/index.js";
 import { S3EventStore } from "../../src/stores/s3-event-store.js";
@@ -123,6 +128,36 @@ function suite(server: () => Server): void {
     expect(await upkeep.locks.setLegalHold("h/a.json", id, false)).toBe(true);
     expect(await upkeep.locks.legalHold("h/a.json", id)).toBe(false);
     expect((await raw("DELETE", `/${locked}/h/a.json`, `versionId=${id}`)).status).toBe(204);
+  });
+
+  it("a log's objects can be held and looked at, whoever wrote them", async () => {
+    const lines = encodeChain(
+      [0, 1, 2].map((ts) => prepareEvent({ type: "T", aggregateId: "a", ts }, 1, Date.now)),
+      { seq: -1, hash: GENESIS_HASH },
+    );
+    const retention = retentionFrom(parseRetain("30d"), Date.now());
+    for (const [seq, { line }] of lines.entries())
+      await objects.putIfAbsent(`w/000000000${String(seq)}.json`, line, seq === 2 ? {} : { retention });
+    const log = { ...server(), bucket: locked, prefix: "w" };
+    const hold = await holdOf(log);
+    expect(await hold.set(true, { fromSeq: 1 })).toEqual({ events: 2, segments: 0, versions: 2 });
+    const states: unknown[] = [];
+    for await (const { seq, hold: on, retention: kept } of hold.show()) states.push([seq, on, kept]);
+    expect(states).toEqual([
+      [0, false, retention],
+      [1, true, retention],
+      [2, true, "none"],
+    ]);
+    await hold.set(false);
+    await hold.close();
+    await objects.delete("w/0000000001.json");
+    const found: string[] = [];
+    for await (const { code, seq } of fsck(log, { versions: true, retain: "30d" }))
+      found.push(`${code} ${String(seq)}`);
+    expect(found).toEqual(["GAP 1", "DELETE_MARKER 1", "NOT_RETAINED 2"]);
+    const oldest = await S3EventStore.open({ ...log, oldestVersions: true });
+    expect(await oldest.verify()).toMatchObject({ valid: true, events: 3 });
+    await oldest.close();
   });
 
   it("says of a bucket without Object Lock that it has none, and stores nothing", async () => {

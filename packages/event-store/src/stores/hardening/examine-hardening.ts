@@ -211,7 +211,7 @@ function objectLock(options: HardeningOptions): Promise<Said> {
     if (!options.aws) return ok("off: it needs versioning, in which not every server honours conditional puts");
     return advice(
       "off: whoever may delete can delete",
-      "for a log that nobody may ever shorten: docs/operations/hardening.md",
+      "for a log that nobody may ever shorten: docs/operations/worm.md",
     );
   });
 }

@@ -30,6 +30,11 @@ export interface PolicyOptions {
    * there deny every append, so these policies say without conditions what can be said so. Default: as the endpoint is AWS's or not.
    */
   readonly server?: "aws" | "other" | undefined;
+  /**
+   * The bucket has Object Lock: who appends may set a retention, and the admin sees versions and locks, and holds. Nobody may
+   * bypass a retention. Default false.
+   */
+  readonly objectLock?: boolean | undefined;
 }
 
 /** The policies of one log. */
@@ -52,12 +57,13 @@ export function logPolicies(options: PolicyOptions): LogPolicies {
   checkHeadKey(names, forAws);
   const account = checkAccount(options.account);
   const { aws } = locateBucket(options);
-  const { server = aws ? "aws" : "other" } = options;
-  if (server === "aws") return { server, aws, iam: (role) => identityPolicy(names, role, account), bucket: forAws };
+  const { server = aws ? "aws" : "other", objectLock = false } = options;
+  if (server === "aws")
+    return { server, aws, iam: (role) => identityPolicy(names, role, account, objectLock), bucket: forAws };
   return {
     server,
     aws,
-    iam: (role) => withoutHeaders(identityPolicy(names, role, undefined)),
+    iam: (role) => withoutHeaders(identityPolicy(names, role, undefined, objectLock)),
     bucket: plainBucketPolicy(names, deleters),
   };
 }
@@ -147,7 +153,12 @@ function withoutHeaders({ Statement, ...document }: PolicyDocument): PolicyDocum
   };
 }
 
-function identityPolicy(names: ResourceNames, role: PolicyRole, account: string | undefined): PolicyDocument {
+function identityPolicy(
+  names: ResourceNames,
+  role: PolicyRole,
+  account: string | undefined,
+  objectLock: boolean,
+): PolicyDocument {
   const allow = (
     Sid: string,
     actions: string[],
@@ -167,6 +178,8 @@ function identityPolicy(names: ResourceNames, role: PolicyRole, account: string 
   ];
   const appending = [
     allow("AppendEvents", ["PutObject"], names.events, CONDITIONAL),
+    // A right of its own, beside that to put; it is not asked with the headers of the put.
+    ...(objectLock ? [allow("RetainEvents", ["PutObjectRetention"], names.events)] : []),
     allow("KeepHeadAndProbe", ["PutObject"], [names.key(keys.head), names.key(keys.probe)]),
   ];
   const keeping = [
@@ -200,12 +213,23 @@ function identityPolicy(names: ResourceNames, role: PolicyRole, account: string 
       [names.bucket],
     ),
   ];
+  const locking = objectLock
+    ? [
+        allow("ListVersions", ["ListBucketVersions"], [names.bucket], { StringLikeIfExists: { "s3:prefix": under } }),
+        allow(
+          "SeeVersionsAndHoldThem",
+          ["GetObjectVersion", "GetObjectRetention", "GetObjectLegalHold", "PutObjectLegalHold"],
+          // Event keys and segments one by one would take an admin's policy beyond AWS's limit.
+          names.log,
+        ),
+      ]
+    : [];
   const statements: Readonly<Record<PolicyRole, PolicyStatement[]>> = {
     reader: reading,
     operator: [...reading, ...appending],
     writer: [...reading, ...appending, ...keeping],
     compactor: [...reading, ...compacting],
-    admin: [...reading, ...appending, ...keeping, ...compacting, ...administering],
+    admin: [...reading, ...appending, ...keeping, ...compacting, ...administering, ...locking],
   };
   return { Version: "2012-10-17", Statement: statements[role] };
 }

@@ -143,6 +143,26 @@ describe.each(prefixes)("policies of the prefix %j", (prefix) => {
     }
   });
 
+  it("with Object Lock, give who appends the retention, the admin versions and holds, and nobody the way around", () => {
+    const locking = logPolicies({ bucket: "log-bucket", prefix, account: "123456789012", objectLock: true });
+    const may = (role: PolicyRole, action: string, key?: string): boolean =>
+      ask([locking.iam(role), locking.bucket], action, { ...(key !== undefined && { key }) }) === "allowed";
+    const [event = ""] = events;
+    for (const role of POLICY_ROLES) {
+      const appends = role === "writer" || role === "operator" || role === "admin";
+      expect(may(role, "PutObjectRetention", event), role).toBe(appends);
+      expect(may(role, "PutObjectRetention", keys.head), role).toBe(false);
+      for (const action of ["GetObjectVersion", "GetObjectRetention", "GetObjectLegalHold", "PutObjectLegalHold"])
+        for (const key of [event, segment]) expect(may(role, action, key), `${role} ${action}`).toBe(role === "admin");
+      expect(may(role, "ListBucketVersions"), role).toBe(role === "admin");
+      for (const action of ["BypassGovernanceRetention", "DeleteObjectVersion"])
+        expect(may(role, action, event), role).toBe(false);
+      // Without it nothing of this is given.
+      expect(as(role, "PutObjectRetention", event), role).toBe("not-allowed");
+      expect(JSON.stringify(locking.iam(role)).length).toBeLessThan(6_144);
+    }
+  });
+
   it("are within AWS's limits, with statements that have a name", () => {
     for (const document of [bucket, ...POLICY_ROLES.map((role) => iam(role))]) {
       expect(document.Version).toBe("2012-10-17");

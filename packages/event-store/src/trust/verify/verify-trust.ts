@@ -81,7 +81,7 @@ export async function verifyTrust(store: EventStore, options: TrustOptions): Pro
   let walked = await walk(store, begin, sizes, options);
   // Only a walk of everything tells what is wrong.
   if (begin.size > 0 && !isGood(walked, [...known, current])) walked = await walk(store, NOTHING, sizes, options);
-  const { report, passed } = walked;
+  const { report } = walked;
   if (!report.valid) throw report.error;
   const found = await judge(walked, known, current, memory);
   if (memory) await remember(memory, trust, current, found);
@@ -93,12 +93,10 @@ export async function verifyTrust(store: EventStore, options: TrustOptions): Pro
     unsigned: sizeOf(report) - current.checkpoint.size,
     remembered: remembered?.checkpoint.size ?? null,
   };
+}
 
-  function isGood({ report, passed }: Walked, claims: readonly Claim[]): boolean {
-    return (
-      report.valid && claims.every((claim) => passed.get(claim.checkpoint.size)?.root.equals(claim.checkpoint.root))
-    );
-  }
+function isGood({ report, passed }: Walked, claims: readonly Claim[]): boolean {
+  return report.valid && claims.every(({ checkpoint: { size, root } }) => passed.get(size)?.root.equals(root) === true);
 }
 
 function trustOf(store: EventStore, { keys, origin, witnesses }: TrustOptions): CheckpointTrust {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { rynxs, temporaryFolder } from "./rynxs.js";
 
 const COMMANDS =
-  "append read aggregates verify head replay snapshot doctor compact prune copy lifecycle restore export query import demo".split(
+  "append read aggregates verify head key checkpoint prove verify-proof replay snapshot doctor compact prune copy lifecycle restore export query import demo".split(
     " ",
   );
 

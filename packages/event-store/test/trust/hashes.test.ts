@@ -5,6 +5,9 @@ import { afterAll, describe, expect, it } from "vitest";
 import { FileEventStore, type EventStore, type VerifyOptions } from "../../src/index.js";
 import { CompactRange, recordLeaf } from "../../src/trust/index.js";
 import { HashStack } from "../../src/trust/merkle/hash-stack.js";
+import { TreeBeside } from "../../src/trust/verify/tree-thread.js";
+// Threads run what was built.
+import * as built from "../../dist/trust/verify/tree-thread.js";
 import { grow, openLog } from "./logs.js";
 
 const folder = await mkdtemp(join(tmpdir(), "rynxs-hashes-"));
@@ -79,5 +82,41 @@ describe("a stack of hashes", () => {
       expect(resumed.root()).toEqual(range.root());
     }
     expect(() => new HashStack(3, [])).toThrow(RangeError);
+  });
+});
+
+describe("a tree beside a walk", () => {
+  const BEGIN = { size: 0, roots: [], head: "0".repeat(64) };
+  const SIZES = [0, 1, 40_000, 100_000, 149_999, 150_000];
+  const runs = Array.from({ length: 150 }, (_, run) => {
+    return Buffer.concat(Array.from({ length: 1000 }, (_, i) => Buffer.alloc(32, `${String(run)} ${String(i)} `)));
+  });
+  const fed = async (tree: TreeBeside): Promise<ReturnType<TreeBeside["passed"]>> => {
+    for (const run of runs) await tree.append(Buffer.from(run));
+    const passed = await tree.passed();
+    await tree.close();
+    return passed;
+  };
+
+  it("is the same in a thread, and without", async () => {
+    const alone = await fed(new TreeBeside(BEGIN, SIZES, null));
+    expect([...(alone?.keys() ?? [])]).toEqual(SIZES);
+    expect(alone?.get(1)?.head).toBe(runs[0]?.toString("hex", 0, 32));
+    expect(alone?.get(150_000)?.head).toBe(runs[149]?.toString("hex", 999 * 32));
+    expect(await fed(new built.TreeBeside(BEGIN, SIZES) as unknown as TreeBeside)).toEqual(alone);
+  });
+
+  it("is not known when its thread broke", async () => {
+    let asked = 0;
+    const broken = (): { waiting: number; ask: () => Promise<null>; close: () => Promise<void> } => ({
+      waiting: 0,
+      ask: () => {
+        asked++;
+        return Promise.resolve(null);
+      },
+      close: () => Promise.resolve(),
+    });
+    expect(await fed(new TreeBeside(BEGIN, SIZES, broken))).toBeNull();
+    expect(asked).toBeGreaterThan(10);
   });
 });

@@ -16,6 +16,7 @@ const packages = [
       trust: "trust/index.js",
       // A thread's code: found by its name, beside whichever file starts it.
       "run-worker": "stores/file/run-worker.js",
+      "tree-worker": "trust/verify/tree-worker.js",
     },
   },
   {

@@ -44,8 +44,13 @@ export async function trustOf({ key = [], origin, witnessKey = [], quorum }: Tru
 
 async function verifierKeys(given: readonly string[]): Promise<VerifierKey[]> {
   const { parseVerifierKey } = await import("@rynxs/event-store/trust");
-  const texts = await Promise.all(given.map((text) => (text.startsWith("@") ? readText(text.slice(1)) : text)));
+  const texts = await Promise.all(given.map(lineOrFile));
   return texts.map((text) => parseVerifierKey(text));
+}
+
+/** A key as it was given, or what the file `@FILE` has. */
+async function lineOrFile(text: string): Promise<string> {
+  return text.startsWith("@") ? await readText(text.slice(1)) : text;
 }
 
 /** @throws CliError INVALID_CONFIG when it cannot be read */
@@ -82,8 +87,9 @@ export async function signersOf(flags: SigningFlags): Promise<NoteSigner[]> {
   if ((signerCommand === undefined) !== (signerKey === undefined))
     throw usageError("--signer-command and --signer-key go together: the command signs, the key verifies what it gave");
   if (signerCommand !== undefined && signerKey !== undefined) {
-    const text = signerKey.startsWith("@") ? await readText(signerKey.slice(1)) : signerKey;
-    signers.push(commandSigner({ key: parseVerifierKey(text), command: ["/bin/sh", "-c", signerCommand] }));
+    signers.push(
+      commandSigner({ key: parseVerifierKey(await lineOrFile(signerKey)), command: ["/bin/sh", "-c", signerCommand] }),
+    );
   }
   for (const file of signingKey) signers.push(await keyFileSigner(file, origin));
   if (signers.length > 0) return signers;

@@ -18,11 +18,9 @@ async function signedLog() {
   const origin = ["--origin", "example.com/log"];
   const run = (...args: string[]) => rynxs(args, { env });
   await run("append", ...store, "--type", "T", "--aggregate", "a");
-  const vkey = (await run("key", "generate", ...store, ...origin)).stdout.match(/^\S+\+[0-9a-f]{8}\+\S+$/m)![0];
+  const vkey = /^\S+\+[0-9a-f]{8}\+\S+$/m.exec((await run("key", "generate", ...store, ...origin)).stdout)![0];
   const keyFile = join(folder, "witness.key");
-  const witnessKey = (await run("witness", "--generate-key", "witness.example/w", "--key", keyFile)).stdout.match(
-    /\S+\+[0-9a-f]{8}\+\S+/,
-  )![0];
+  const witnessKey = /\S+\+[0-9a-f]{8}\+\S+/.exec((await run("witness", "--generate-key", "witness.example/w", "--key", keyFile)).stdout)![0];
   return { folder, store, origin, run, vkey, keyFile, witnessKey };
 }
 

@@ -28,12 +28,10 @@ export async function checkpoint(flags: CheckpointFlags, context: Context): Prom
   const { Checkpointer, parseVerifierKey } = await import("@rynxs/event-store/trust");
   const memories = await Promise.all(signers.map((signer) => signerMemory(signer, origin, flags.stateDir)));
   const cosign = await cosigningOf(flags, output, interrupts.stop);
-  const file = flags.store?.startsWith("file:") === true;
   await withStore(openStore(flags, output, { readOnly: true }), async (store) => {
     const checkpointer = new Checkpointer(store, {
       signers: signers.map((signer, i) => ({ signer, memory: memories[i] ?? fail() })),
-      // A file's name is its key's; a bucket's is its place's, which the library compares.
-      origin: flags.origin ?? (file ? origin : undefined),
+      origin: flags.origin,
       keys: (flags.trustedKey ?? []).map((text) => parseVerifierKey(text)),
       every: flags.every,
       atEnd: flags.watch !== true || flags.every === undefined,

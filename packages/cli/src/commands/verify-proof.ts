@@ -14,8 +14,8 @@ const MAX_BYTES = 20 * 1024 * 1024;
 export async function verifyProofFile(file: string, flags: TrustFlags, { output, interrupts }: Context): Promise<void> {
   const trust = await trustOf(flags);
   const text = await read(file, interrupts.stop);
-  const { verifyConsistencyProof, verifyProof } = await import("@rynxs/event-store/trust");
-  if (text.startsWith("rynxs/consistency-proof@")) {
+  const { isConsistencyProof, verifyConsistencyProof, verifyProof } = await import("@rynxs/event-store/trust");
+  if (isConsistencyProof(text)) {
     const { first, second } = verifyConsistencyProof(text, trust);
     await output.result(
       [

@@ -57,7 +57,12 @@ export {
   keyTextSigner,
   type CommandSignerOptions,
 } from "./checkpoint/signers.js";
-export { formatConsistencyProof, parseConsistencyProof, type ConsistencyProof } from "./proof/consistency-file.js";
+export {
+  formatConsistencyProof,
+  isConsistencyProof,
+  parseConsistencyProof,
+  type ConsistencyProof,
+} from "./proof/consistency-file.js";
 export { proveConsistency, proveInclusion, type ProveOptions } from "./proof/prove.js";
 export { verifyConsistencyProof, verifyProof, type ProofTrust, type ProvenRecord } from "./proof/verify-proof.js";
 export { formatTlogPath, parseTlogPath, partialTiles, type TileId, type TlogPath } from "./tiles/layout.js";

@@ -80,6 +80,7 @@ describe("the tarballs hold what users need and nothing else", () => {
     const sources = names.flatMap((name) => /^src\/(.+)\.ts$/.exec(name)?.[1] ?? []);
     expect(types.sort()).toEqual(sources.sort());
     expect(names).toContain("build/run-worker.js");
+    expect(names).toContain("build/tree-worker.js");
   });
 
   it.each(["event-store", "cli"])("%s carries the project's licence", async (folder) => {

@@ -181,6 +181,27 @@ describe("a signer refuses", () => {
     expect(await codeOf(sign(forged.store, { signers: [signing()] }))).toBe("TREE_MISMATCH");
   });
 
+  it("on the way already, before it has come to the end", async () => {
+    const log = await openLog();
+    const memory = processMemory();
+    await grow(log.store, 22, "good");
+    await sign(log.store, { signers: [signing(KEY, memory)] });
+    const forged = await openLog();
+    await grow(forged.store, 30, "bad");
+    for (const before of [false, true]) {
+      // Its memory, or the stored checkpoint alone.
+      if (before)
+        for (const [path, body] of await tlogOf(log.objects))
+          if (path.startsWith("checkpoint")) await overwrite(forged.objects, `log/_tlog/${path}`, body);
+      const published = (await tlogOf(forged.objects)).get("checkpoint");
+      const signer = before ? signing() : signing(KEY, memory);
+      expect(await codeOf(sign(forged.store, { signers: [signer], every: 5, rebuild: true }))).toBe("TREE_MISMATCH");
+      const after = await tlogOf(forged.objects);
+      expect(after.get("checkpoint")).toEqual(published);
+      expect([...after.keys()].some((path) => path === "checkpoints/25" || path === "checkpoints/30")).toBe(false);
+    }
+  });
+
   it("a log that ends before what it signed", async () => {
     const log = await openLog();
     const memory = processMemory();

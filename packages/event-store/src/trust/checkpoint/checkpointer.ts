@@ -7,7 +7,7 @@ import { consistencyProof } from "../merkle/prove.js";
 import { checkpointText, type CheckpointTrust } from "../note/checkpoint.js";
 import type { VerifierKey } from "../note/key.js";
 import type { NoteSigner } from "../note/signer.js";
-import { formatNote, type NoteSignature } from "../note/signed-note.js";
+import { formatNote, parseNote, type NoteSignature } from "../note/signed-note.js";
 import { GrowingTree } from "../tiles/growing-tree.js";
 import { HASH_BYTES } from "../tiles/layout.js";
 import { TlogShelf } from "../tiles/shelf.js";
@@ -228,6 +228,8 @@ export class Checkpointer {
     const proveFrom = (size: number): Promise<readonly Buffer[]> =>
       consistencyProof(size, now.size, new TrustedTiles(this.#shelf, now).read);
     const full = cosign ? await cosign(note, proveFrom) : note;
+    if (parseNote(full).text !== text)
+      throw new TrustError("SIGNATURE_INVALID", "those who were asked to sign too gave back another text");
     const parts = { shelf: this.#shelf, trust: this.#trust, known: this.#published, signal };
     this.#published = await publish(full, parts);
     this.#signed++;

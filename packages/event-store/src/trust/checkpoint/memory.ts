@@ -76,7 +76,7 @@ export function processMemory(
 /** Where this user's programs keep what they must remember. */
 export function stateDirectory(env: Readonly<Record<string, string | undefined>>): string {
   const base = env["XDG_STATE_HOME"];
-  return join(base !== undefined && base.startsWith("/") ? base : join(homedir(), ".local", "state"), "rynxs");
+  return join(base?.startsWith("/") === true ? base : join(homedir(), ".local", "state"), "rynxs");
 }
 
 /** A file's name for a log's: readable, and of no two logs the same. */

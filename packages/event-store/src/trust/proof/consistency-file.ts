@@ -11,7 +11,7 @@ export interface ConsistencyProof {
   readonly hashes: readonly Buffer[];
 }
 
-export const CONSISTENCY_LINE = "rynxs/consistency-proof@v1";
+const CONSISTENCY_LINE = "rynxs/consistency-proof@v1";
 const MAX_HASHES = 64;
 /** Two notes and the hashes. */
 const MAX_BYTES: number = 4 * 1024 * 1024;
@@ -19,6 +19,11 @@ const MAX_BYTES: number = 4 * 1024 * 1024;
 /** The first line, a line for each hash, an empty line, the older note, an empty line, the newer note. */
 export function formatConsistencyProof({ first, second, hashes }: ConsistencyProof): string {
   return `${CONSISTENCY_LINE}\n${hashes.map((hash) => `${hash.toString("base64")}\n`).join("")}\n${first}\n${second}`;
+}
+
+/** Whether a text means to be one; else it may be a proof of a record. */
+export function isConsistencyProof(text: string): boolean {
+  return text.startsWith("rynxs/consistency-proof@");
 }
 
 /** @throws TrustError PROOF_INVALID for everything that is not exactly one */

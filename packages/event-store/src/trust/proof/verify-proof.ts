@@ -17,7 +17,7 @@ export interface ProofTrust extends CheckpointTrust {
 
 /** A record that was proved. */
 export interface ProvenRecord {
-  readonly event: RecordedEvent<AnyEvents>;
+  readonly event: RecordedEvent;
   /** The stored line. */
   readonly line: Buffer;
   readonly checkpoint: SignedCheckpoint;

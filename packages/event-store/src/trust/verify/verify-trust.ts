@@ -11,8 +11,9 @@ import { checkQuorum } from "../proof/quorum.js";
 import { formatTlogPath } from "../tiles/layout.js";
 import { TlogShelf } from "../tiles/shelf.js";
 import { TrustedTiles } from "../tiles/trusted-tiles.js";
-import { HashTree, type TreeAt } from "./hash-tree.js";
-import { readVerifierState, writeVerifierState } from "./verifier-state.js";
+import type { TreeAt, TreeBegin } from "./hash-tree.js";
+import { TreeBeside } from "./tree-thread.js";
+import { readVerifierState, writeVerifierState, type VerifierState } from "./verifier-state.js";
 
 export interface TrustOptions
   extends ProofTrust, Pick<VerifyOptions, "expectedHead" | "segments" | "onProgress" | "signal"> {
@@ -49,14 +50,7 @@ interface Claim {
   readonly checkpoint: SignedCheckpoint;
 }
 
-/** Where a walk begins: behind a tree that is known. */
-interface Begin {
-  readonly size: number;
-  readonly roots: readonly Buffer[];
-  readonly head: string;
-}
-
-const NOTHING: Begin = { size: 0, roots: [], head: GENESIS_HASH };
+const NOTHING: TreeBegin = { size: 0, roots: [], head: GENESIS_HASH };
 
 /**
  * Verifies a log as somebody does who trusts neither whoever can write to it nor where it is kept, but a key: all that `verify` checks,
@@ -81,7 +75,7 @@ export async function verifyTrust(store: EventStore, options: TrustOptions): Pro
   let walked = await walk(store, begin, sizes, options);
   // Only a walk of everything tells what is wrong.
   if (begin.size > 0 && !isGood(walked, [...known, current])) walked = await walk(store, NOTHING, sizes, options);
-  const { report, passed } = walked;
+  const { report } = walked;
   if (!report.valid) throw report.error;
   const found = await judge(walked, known, current, memory);
   if (memory) await remember(memory, trust, current, found);
@@ -93,12 +87,10 @@ export async function verifyTrust(store: EventStore, options: TrustOptions): Pro
     unsigned: sizeOf(report) - current.checkpoint.size,
     remembered: remembered?.checkpoint.size ?? null,
   };
+}
 
-  function isGood({ report, passed }: Walked, claims: readonly Claim[]): boolean {
-    return (
-      report.valid && claims.every((claim) => passed.get(claim.checkpoint.size)?.root.equals(claim.checkpoint.root))
-    );
-  }
+function isGood({ report, passed }: Walked, claims: readonly Claim[]): boolean {
+  return report.valid && claims.every(({ checkpoint: { size, root } }) => passed.get(size)?.root.equals(root) === true);
 }
 
 function trustOf(store: EventStore, { keys, origin, witnesses }: TrustOptions): CheckpointTrust {
@@ -157,10 +149,10 @@ async function evidence(memory: Memory | undefined, a: Claim, b: Claim): Promise
 async function beginOf(
   store: EventStore,
   shelf: TlogShelf,
-  remembered: (Claim & Started) | null,
+  remembered: VerifierState | null,
   from: Claim | null,
   current: Claim,
-): Promise<Begin> {
+): Promise<TreeBegin> {
   const state = remembered && { size: remembered.checkpoint.size, roots: remembered.roots, head: remembered.head };
   // Whatever is older than where a walk begins cannot be compared on the way.
   if (from && from.checkpoint.size > 0 && (state === null || from.checkpoint.size === state.size))
@@ -169,15 +161,13 @@ async function beginOf(
   return state;
 }
 
-type Started = Pick<Begin, "roots" | "head">;
-
 /** From the stored tiles, which bear out the signed root; null when they do not. */
 async function beginAt(
   store: EventStore,
   shelf: TlogShelf,
   { size, root }: SignedCheckpoint,
   current: Claim,
-): Promise<Begin | null> {
+): Promise<TreeBegin | null> {
   if (size > current.checkpoint.size) return null;
   try {
     const tiles = new TrustedTiles(shelf, { size, root });
@@ -191,31 +181,37 @@ async function beginAt(
 }
 
 interface Walked {
-  readonly begin: Begin;
+  readonly begin: TreeBegin;
   readonly report: VerifyReport;
   readonly passed: ReadonlyMap<number, TreeAt>;
 }
 
 async function walk(
   store: EventStore,
-  begin: Begin,
+  begin: TreeBegin,
   sizes: readonly number[],
-  { expectedHead, segments, workers, onProgress, signal }: TrustOptions,
+  options: TrustOptions,
+  beside = true,
 ): Promise<Walked> {
-  const tree = new HashTree(begin, sizes);
-  const report = await store.verify({
-    fromSeq: begin.size,
-    ...(begin.size > 0 && { anchor: { seq: begin.size - 1, hash: begin.head } }),
-    expectedHead,
-    segments,
-    workers,
-    onProgress,
-    signal,
-    onHashes: (hashes) => {
-      tree.append(hashes);
-    },
-  });
-  return { begin, report, passed: tree.passed };
+  const { expectedHead, segments, workers, onProgress, signal } = options;
+  const tree = new TreeBeside(begin, sizes, beside ? undefined : null);
+  try {
+    const report = await store.verify({
+      fromSeq: begin.size,
+      ...(begin.size > 0 && { anchor: { seq: begin.size - 1, hash: begin.head } }),
+      expectedHead,
+      segments,
+      workers,
+      onProgress,
+      signal,
+      onHashes: (hashes) => tree.append(hashes),
+    });
+    const passed = await tree.passed();
+    // No thread could be had here.
+    return passed ? { begin, report, passed } : await walk(store, begin, sizes, options, false);
+  } finally {
+    await tree.close();
+  }
 }
 
 /** The tree at the current checkpoint, which the log bears out, as all that were seen before. @throws TrustError */

@@ -2,6 +2,8 @@ import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   checkpointText,
+  CompactRange,
+  consistencyProof,
   cosign,
   formatNote,
   formatVerifierKey,
@@ -85,6 +87,64 @@ describe("rynxs witness", () => {
     after.kill("SIGINT");
     expect(await after.ended).toMatchObject({ code: 0, stderr: "" });
     expect(text).toMatch(/Z 409 POST example\.com\/log 0\n$/);
+  });
+
+  it("killed at any moment, holds to all that it has told", { timeout: 60_000 }, async () => {
+    const { args, vkey } = await place();
+    const key = parseVerifierKey(vkey);
+    const range = CompactRange.empty();
+    const roots = [range.root()];
+    const leaves = Array.from({ length: 400 }, (_, i) => leafHash(Buffer.from(String(i))));
+    for (const leaf of leaves) {
+      range.append(leaf);
+      roots.push(range.root());
+    }
+    const rootOf = (from: number, to: number): Buffer => {
+      const part = CompactRange.empty();
+      for (const leaf of leaves.slice(from, to)) part.append(leaf);
+      return part.root();
+    };
+    const proofTo = (size: number) => (old: number) =>
+      consistencyProof(old, size, (nodes) =>
+        Promise.resolve(nodes.map(({ level, index }) => rootOf(index * 2 ** level, (index + 1) * 2 ** level))),
+      );
+    let told = 0;
+    let asked = 0;
+    for (let kill = 0; kill < 4; kill++) {
+      const witness = start([...args, "--json"]);
+      let url = "";
+      witness.stdout.on("data", (text: string) => (url ||= /"url":"([^"]+)"/.exec(text)?.[1] ?? ""));
+      await witness.said("listening");
+      const ask = async (size: number, timeoutMs = 10_000): Promise<void> => {
+        const text = checkpointText({ origin: log.key.name, size, root: roots[size]! });
+        const note = formatNote({ text, signatures: [await log.sign(text)] });
+        await cosign(note, { witness: { url, key }, oldSize: told, proof: proofTo(size), timeoutMs });
+        told = size;
+      };
+      // What was told before still holds: less is refused, and more is not known.
+      if (told > 0) await expect(ask(told - 1)).rejects.toMatchObject({ code: "ROLLED_BACK" });
+      if (asked < roots.length - 1) await expect(ask(asked)).resolves.toBeUndefined();
+      const enough = told + 4;
+      while (asked < roots.length - 1) {
+        const size = asked + 1;
+        asked = size;
+        if (told === enough)
+          setTimeout(() => {
+            witness.kill("SIGKILL");
+          }, kill);
+        if (
+          !(await ask(size, 300).then(
+            () => true,
+            () => false,
+          ))
+        )
+          break;
+      }
+      witness.kill("SIGKILL");
+      await witness.ended;
+    }
+    expect(told).toBeGreaterThan(16);
+    expect(asked - told).toBeLessThanOrEqual(1);
   });
 
   it("says so when others can reach it", async () => {

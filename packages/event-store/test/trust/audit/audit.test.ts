@@ -18,7 +18,7 @@ import {
 import { memoryObjects } from "../../../src/objects/memory.js";
 import { formatHead } from "../../../src/core/head-check.js";
 import type { NewEvent } from "../../../src/core/event.js";
-import { FileEventStore } from "../../../src/stores/file/file-event-store.js";
+import { openEventStore } from "../../../src/stores/open.js";
 import type { EventStore } from "../../../src/stores/port.js";
 import { S3EventStore } from "../../../src/stores/s3-event-store.js";
 
@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const auditFile = async (path: string, options: AuditOptions = {}): Promise<AuditReport> => {
-  const store = await FileEventStore.open({ path, readOnly: true });
+  const store = await openEventStore({}, { store: `file:${path}`, readOnly: true });
   try {
     return await audit(store, options);
   } finally {
@@ -136,7 +136,7 @@ describe("an audit of a bucket's log", () => {
     await cut.objects.delete("p/_head.json");
     await cut.objects.putIfAbsent("p/_head.json", head);
     for (const seq of [18, 19]) await cut.objects.delete(key(seq));
-    const report = await audit(await S3EventStore.open({ objects: cut.objects, prefix: "p", readOnly: true }));
+    const report = await audit(await S3EventStore.open({ objects: cut.objects, prefix: "p" }));
     expect([report.verdict, report.chain.isValid, report.chain.head.seq]).toEqual([
       "head_older_than_expected",
       true,

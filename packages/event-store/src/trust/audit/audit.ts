@@ -104,6 +104,9 @@ const EMPTY: Head = { seq: -1, hash: GENESIS_HASH };
 function trustOf({ keys = [], witnesses = [], ...options }: AuditOptions): AuditTrust {
   const { origin, quorum = witnesses.length } = options;
   requireQuorum(witnesses, quorum);
+  // its cosignature would pass for the log's own signature
+  const cosigner = keys.find(({ type }) => type !== "ed25519");
+  if (cosigner !== undefined) throw new ConfigError(`the key of ${cosigner.name} is a witness's, not a log's`);
   const needsKeys = options.checkpoint !== undefined || witnesses.length > 0;
   if (keys.length === 0 && needsKeys)
     throw new ConfigError("a checkpoint or witnesses were given, but no key of the log", {

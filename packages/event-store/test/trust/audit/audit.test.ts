@@ -361,6 +361,7 @@ describe("an audit with keys", async () => {
     const refused = { code: "INVALID_CONFIG" };
     await expect(audit(store, { checkpoint: await signed(9) })).rejects.toMatchObject(refused);
     await expect(audit(store, { witnesses: [w1.key] })).rejects.toMatchObject(refused);
+    await expect(audit(store, { keys: [w1.key], origin: "example.com/log" })).rejects.toMatchObject(refused);
     await expect(audit(store, { keys, witnesses: [w1.key], quorum: 2 })).rejects.toMatchObject(refused);
   });
 });

@@ -20,7 +20,9 @@ async function signedLog() {
   await run("append", ...store, "--type", "T", "--aggregate", "a");
   const vkey = /^\S+\+[0-9a-f]{8}\+\S+$/m.exec((await run("key", "generate", ...store, ...origin)).stdout)![0];
   const keyFile = join(folder, "witness.key");
-  const witnessKey = /\S+\+[0-9a-f]{8}\+\S+/.exec((await run("witness", "--generate-key", "witness.example/w", "--key", keyFile)).stdout)![0];
+  const witnessKey = /\S+\+[0-9a-f]{8}\+\S+/.exec(
+    (await run("witness", "--generate-key", "witness.example/w", "--key", keyFile)).stdout,
+  )![0];
   return { folder, store, origin, run, vkey, keyFile, witnessKey };
 }
 

@@ -78,6 +78,18 @@ describe("verification with a key", () => {
     expect(await verify(log, { checkpoint: kept })).toMatchObject({ unsigned: 100, checkpoint: { size: 600 } });
   });
 
+  it("remembers the newest, also when it is asked about an older one", async () => {
+    const log = await signedLog(10);
+    const older = (await tlogOf(log.objects)).get("checkpoint");
+    await grow(log.store, 10);
+    await sign(log.store, { signers: [log.signer] });
+    const memory = processMemory();
+    await verify(log, { memory });
+    const before = memory.text;
+    expect(await verify(log, { memory, checkpoint: older })).toMatchObject({ unsigned: 10, remembered: 20, from: 0 });
+    expect(memory.text).toBe(before);
+  });
+
   it("gives the chain's own verdict first", async () => {
     const log = await signedLog(300);
     const memory = processMemory();

@@ -163,6 +163,10 @@ describe("attacks", () => {
     // Two verifiers who compare what they were shown.
     const seen = (await tlogOf(log.objects)).get("checkpoint");
     expect(await codeOf(verify(fork, { fromCheckpoint: seen }))).toBe("FORKED");
+    const forged = (await tlogOf(fork.objects)).get("checkpoint");
+    expect(await codeOf(verify(log, { memory, checkpoint: forged }))).toBe(
+      size === 20 ? "FORKED" : size > 20 ? "ROLLED_BACK" : "none",
+    );
     // The true log is still believed.
     expect(await codeOf(verify(log, { memory }))).toBe("none");
   });
@@ -211,6 +215,11 @@ describe("attacks", () => {
     for (const broken of [
       { ...state, roots: [] },
       { ...state, roots: ["AAAA"] },
+      { ...state, roots: [Buffer.alloc(32).toString("base64"), Buffer.alloc(32).toString("base64")] },
+      { ...state, checkpoint: undefined },
+      [],
+      null,
+
       { ...state, head: "x" },
       { ...state, verifier: 2 },
     ]) {

@@ -125,6 +125,22 @@ describe("a checkpoint", () => {
     expect(openCheckpoint(note, { keys: [KEY.key] })).toMatchObject({ size: 600, root: await rootOf(log) });
   });
 
+  it("never moves back what another one has moved forward meanwhile", async () => {
+    const log = await openLog();
+    await grow(log.store, 20);
+    const signer = signing();
+    const cosign = async (note: string): Promise<string> => {
+      await grow(log.store, 10);
+      await sign(log.store);
+      return note;
+    };
+    const { latest } = await checkpoint(log.store, { signers: [signer], cosign });
+    expect(latest?.size).toBe(30);
+    const tlog = await tlogOf(log.objects);
+    expect(openCheckpoint(tlog.get("checkpoint") ?? "", { keys: [KEY.key] }).size).toBe(30);
+    expect(tlog.has("checkpoints/20")).toBe(true);
+  });
+
   it("goes on after a crash between any two of its writes", async () => {
     const source = memoryObjects();
     const first = await openLog(source);
@@ -160,6 +176,27 @@ describe("a checkpoint", () => {
         expect(writes).toBeGreaterThan(6);
         break;
       }
+    }
+  });
+
+  it("goes on in the same process after any of its writes failed, and leaves no tile out", async () => {
+    const whole = await openLog();
+    await grow(whole.store, 300);
+    await sign(whole.store);
+    const expected = [...(await tlogOf(whole.objects)).keys()];
+    for (let failing = 0; failing < expected.length; failing++) {
+      const log = await openLog();
+      await grow(log.store, 300);
+      const put = log.objects.putIfAbsent.bind(log.objects);
+      let left = failing;
+      log.objects.putIfAbsent = async (...args) => {
+        if (left-- === 0) throw new Error("no answer");
+        return put(...args);
+      };
+      const checkpointer = new Checkpointer(log.store, { signers: [signing()] });
+      await expect(checkpointer.run()).rejects.toThrow("no answer");
+      await checkpointer.run();
+      expect([...(await tlogOf(log.objects)).keys()]).toEqual(expected);
     }
   });
 });
@@ -200,6 +237,56 @@ describe("a signer refuses", () => {
       expect(after.get("checkpoint")).toEqual(published);
       expect([...after.keys()].some((path) => path === "checkpoints/25" || path === "checkpoints/30")).toBe(false);
     }
+  });
+
+  it("what somebody else has stored while it signed, if that is another log", async () => {
+    for (const size of [10, 20]) {
+      const fork = await openLog();
+      await grow(fork.store, size, "bad");
+      const theirs = await sign(fork.store);
+      const log = await openLog();
+      await grow(log.store, 20, "good");
+      // Between its look at the stored checkpoint and its own write.
+      const cosign = async (note: string): Promise<string> => {
+        await overwrite(log.objects, "log/_tlog/checkpoint", Buffer.from(theirs));
+        return note;
+      };
+      expect(await codeOf(sign(log.store, { cosign }))).toBe("FORKED");
+      expect((await tlogOf(log.objects)).get("checkpoint")?.toString()).toBe(theirs);
+    }
+    const fork = await openLog();
+    await grow(fork.store, 20, "bad");
+    const log = await openLog();
+    await grow(log.store, 20, "good");
+    await overwrite(log.objects, "log/_tlog/checkpoints/20", Buffer.from(await sign(fork.store)));
+    expect(await codeOf(sign(log.store))).toBe("FORKED");
+    expect((await tlogOf(log.objects)).has("checkpoint")).toBe(false);
+  });
+
+  it("another text than its own, from those who were to sign too", async () => {
+    const log = await openLog();
+    await grow(log.store, 5);
+    const early = await sign(log.store);
+    await grow(log.store, 5);
+    expect(await codeOf(sign(log.store, { cosign: () => Promise.resolve(early) }))).toBe("SIGNATURE_INVALID");
+  });
+
+  it("to go on from entries that are not the log's", async () => {
+    const log = await openLog();
+    const signer = signing();
+    await grow(log.store, 20);
+    await sign(log.store, { signers: [signer] });
+    await grow(log.store, 1);
+    const path = "tile/entries/000.p/20";
+    const body = Buffer.from((await tlogOf(log.objects)).get(path) ?? "");
+    for (const at of [0, 1, 2, 679]) {
+      const tampered = Buffer.from(body);
+      tampered.writeUInt8((tampered[at] ?? 0) ^ 1, at);
+      await overwrite(log.objects, `log/_tlog/${path}`, tampered);
+      expect(await codeOf(sign(log.store, { signers: [signer] })), String(at)).toBe("TREE_MISMATCH");
+    }
+    await overwrite(log.objects, `log/_tlog/${path}`, body);
+    expect(await codeOf(sign(log.store, { signers: [signer] }))).toBe("none");
   });
 
   it("a log that ends before what it signed", async () => {

@@ -78,6 +78,18 @@ describe("verification with a key", () => {
     expect(await verify(log, { checkpoint: kept })).toMatchObject({ unsigned: 100, checkpoint: { size: 600 } });
   });
 
+  it("remembers the newest, also when it is asked about an older one", async () => {
+    const log = await signedLog(10);
+    const older = (await tlogOf(log.objects)).get("checkpoint");
+    await grow(log.store, 10);
+    await sign(log.store, { signers: [log.signer] });
+    const memory = processMemory();
+    await verify(log, { memory });
+    const before = memory.text;
+    expect(await verify(log, { memory, checkpoint: older })).toMatchObject({ unsigned: 10, remembered: 20, from: 0 });
+    expect(memory.text).toBe(before);
+  });
+
   it("gives the chain's own verdict first", async () => {
     const log = await signedLog(300);
     const memory = processMemory();
@@ -151,6 +163,10 @@ describe("attacks", () => {
     // Two verifiers who compare what they were shown.
     const seen = (await tlogOf(log.objects)).get("checkpoint");
     expect(await codeOf(verify(fork, { fromCheckpoint: seen }))).toBe("FORKED");
+    const forged = (await tlogOf(fork.objects)).get("checkpoint");
+    expect(await codeOf(verify(log, { memory, checkpoint: forged }))).toBe(
+      size === 20 ? "FORKED" : size > 20 ? "ROLLED_BACK" : "none",
+    );
     // The true log is still believed.
     expect(await codeOf(verify(log, { memory }))).toBe("none");
   });
@@ -199,6 +215,11 @@ describe("attacks", () => {
     for (const broken of [
       { ...state, roots: [] },
       { ...state, roots: ["AAAA"] },
+      { ...state, roots: [Buffer.alloc(32).toString("base64"), Buffer.alloc(32).toString("base64")] },
+      { ...state, checkpoint: undefined },
+      [],
+      null,
+
       { ...state, head: "x" },
       { ...state, verifier: 2 },
     ]) {

@@ -1,6 +1,7 @@
 import { memoryObjects, S3EventStore, type EventStore, type MemoryObjects, type ObjectStore } from "../../src/index.js";
 import {
   Checkpointer,
+  localCosigner,
   localSigner,
   processMemory,
   type CheckpointOptions,
@@ -68,6 +69,7 @@ export async function grow(store: EventStore, count: number, flavour = ""): Prom
 export const ORIGIN = "rynxs.s3/bucket/log";
 export const KEY = localSigner(ORIGIN, Buffer.alloc(32, 7));
 export const OTHER_KEY = localSigner(ORIGIN, Buffer.alloc(32, 8));
+export const WITNESS_KEY = localCosigner("witness.example/w", Buffer.alloc(32, 9), Date.now).key;
 
 export function signing(signer = KEY, memory: Memory = processMemory()): CheckpointSigner {
   return { signer, memory };

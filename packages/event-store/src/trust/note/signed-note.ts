@@ -47,7 +47,7 @@ export function formatSignature({ name, keyId, signature }: NoteSignature): stri
 
 /** One line, with its newline or without. @throws TrustError SIGNATURE_INVALID */
 export function parseSignature(line: string): NoteSignature {
-  const [, name = "", encoded = ""] = /^— (\S+) (\S+)$/u.exec(line) ?? [];
+  const [, name = "", encoded = ""] = /^— (\S+) (\S+)\n?$/u.exec(line) ?? [];
   const bytes = decodeBase64(encoded);
   if (!isKeyName(name) || bytes === null || bytes.length < 5) throw malformed("a line of it is no signature");
   return { name, keyId: bytes.readUInt32BE(0), signature: bytes.subarray(4) };

@@ -8,7 +8,7 @@ import { verifyConsistency, verifyInclusion } from "../merkle/verify.js";
 import { openCheckpoint, type CheckpointTrust, type SignedCheckpoint } from "../note/checkpoint.js";
 import { parseProof } from "../note/proof-file.js";
 import { parseConsistencyProof } from "./consistency-file.js";
-import { checkQuorum } from "./quorum.js";
+import { checkQuorum } from "../witness/quorum.js";
 
 export interface ProofTrust extends CheckpointTrust {
   /** So many of the witnesses must have signed; default 0. */
@@ -31,7 +31,7 @@ export interface ProvenRecord {
 export function verifyProof(text: string, trust: ProofTrust): ProvenRecord {
   const { extra, index, hashes, checkpoint: note } = parseProof(text);
   const checkpoint = openCheckpoint(note, trust);
-  checkQuorum(checkpoint, trust.witnesses, trust.quorum);
+  checkQuorum(checkpoint, trust.witnesses ?? [], trust.quorum ?? 0);
   if (extra === undefined) throw invalid("it has no record", index);
   const view = recordIn(extra, index);
   if (!verifyInclusion(recordLeaf(view.eventHash), index, checkpoint.size, hashes, checkpoint.root))
@@ -50,7 +50,7 @@ export function verifyConsistencyProof(
   const proof = parseConsistencyProof(text);
   const first = openCheckpoint(proof.first, trust);
   const second = openCheckpoint(proof.second, trust);
-  checkQuorum(second, trust.witnesses, trust.quorum);
+  checkQuorum(second, trust.witnesses ?? [], trust.quorum ?? 0);
   if (!verifyConsistency(first.size, second.size, proof.hashes, first.root, second.root))
     throw new TrustError("PROOF_INVALID", "the second checkpoint is not proved to go on from the first", {
       facts: { expected: first.size, actual: second.size },

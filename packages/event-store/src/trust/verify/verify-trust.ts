@@ -7,7 +7,7 @@ import { originOfPlace } from "../checkpoint/origin.js";
 import { recordLeaf } from "../merkle/hash.js";
 import { openCheckpoint, type CheckpointTrust, type SignedCheckpoint } from "../note/checkpoint.js";
 import type { ProofTrust } from "../proof/verify-proof.js";
-import { checkQuorum } from "../proof/quorum.js";
+import { checkQuorum } from "../witness/quorum.js";
 import { formatTlogPath } from "../tiles/layout.js";
 import { TlogShelf } from "../tiles/shelf.js";
 import { TrustedTiles } from "../tiles/trusted-tiles.js";
@@ -67,7 +67,7 @@ export async function verifyTrust(store: EventStore, options: TrustOptions): Pro
   const note = options.checkpoint ?? (await shelf.get(formatTlogPath({ kind: "checkpoint" }), signal))?.body;
   if (note === undefined) throw noCheckpoint(remembered?.checkpoint ?? from?.checkpoint);
   const current = claimOf(note, trust);
-  checkQuorum(current.checkpoint, options.witnesses, options.quorum);
+  checkQuorum(current.checkpoint, options.witnesses ?? [], options.quorum ?? 0);
   const known = [remembered, from].filter((claim) => claim !== null);
   for (const older of known) await checkOrder(older, current, options);
   const begin = options.full === true ? NOTHING : await beginOf(store, shelf, remembered, from, current);

@@ -80,7 +80,7 @@ export const VERIFY_KEY = `
 must have the root that was signed (TREE_MISMATCH), the checkpoint must be of this log
 (ORIGIN_MISMATCH) and signed (SIGNATURE_INVALID), and it must go on from the newest
 one that you have seen (ROLLED_BACK, FORKED), which is remembered in a state file of
-yours. What was verified before is not read again; --since start reads everything.
+yours. Everything is read; --since state reads only what is new since the last time.
   rynxs verify --key @log.pub
 With --key and --json: {"valid","events","from","head","checkpoint","unsigned",
 "remembered"}, or {"valid":false,"error":{"code",…}}.

@@ -8,7 +8,7 @@ import { storeFlags } from "./options.js";
 
 /** Whose signature counts, for every command that verifies. */
 export interface TrustFlags {
-  /** The log's verifier keys, each a line or `@FILE`. */
+  /** The log's verifier keys, each its text or a file's name. */
   readonly key?: readonly string[];
   readonly origin?: string;
   readonly witnessKey?: readonly string[];
@@ -42,16 +42,19 @@ export async function trustOf({ key = [], origin, witnessKey = [], quorum }: Tru
   return { keys, origin, witnesses, quorum };
 }
 
-async function verifierKeys(given: readonly string[]): Promise<VerifierKey[]> {
+/** Verifier keys, each as its text, or in a file (`FILE` or `@FILE`) with one a line. @throws CliError; ConfigError for what is none */
+export async function verifierKeys(given: readonly string[]): Promise<VerifierKey[]> {
   const { parseVerifierKey } = await import("@rynxs/event-store/trust");
-  const texts = await Promise.all(given.map(lineOrFile));
-  return texts.map((text) => parseVerifierKey(text));
+  const texts = await Promise.all(
+    given.map(async (text) => (IS_KEY.test(text) ? [text] : (await readText(text.replace(/^@/, ""))).split("\n"))),
+  );
+  const lines = texts.flat().filter((line) => line.trim() !== "");
+  if (given.length > 0 && lines.length === 0) throw usageError("the key file is empty");
+  return lines.map(parseVerifierKey);
 }
 
-/** A key as it was given, or what the file `@FILE` has. */
-async function lineOrFile(text: string): Promise<string> {
-  return text.startsWith("@") ? await readText(text.slice(1)) : text;
-}
+/** What begins so is no name of a file that anybody would choose. */
+const IS_KEY = /^[^+]+\+[0-9a-f]{8}\+/;
 
 /** @throws CliError INVALID_CONFIG when it cannot be read */
 export async function readText(file: string): Promise<string> {
@@ -81,15 +84,14 @@ export async function defaultKeyFile(origin: string): Promise<string> {
 
 /** The keys that sign: a command's, files', the environment's, or the one of that log in its usual place. */
 export async function signersOf(flags: SigningFlags): Promise<NoteSigner[]> {
-  const { commandSigner, keyFileSigner, keyTextSigner, parseVerifierKey } = await import("@rynxs/event-store/trust");
+  const { commandSigner, keyFileSigner, keyTextSigner } = await import("@rynxs/event-store/trust");
   const { origin, signingKey = [], signerCommand, signerKey } = flags;
   const signers: NoteSigner[] = [];
   if ((signerCommand === undefined) !== (signerKey === undefined))
     throw usageError("--signer-command and --signer-key go together: the command signs, the key verifies what it gave");
   if (signerCommand !== undefined && signerKey !== undefined) {
-    signers.push(
-      commandSigner({ key: parseVerifierKey(await lineOrFile(signerKey)), command: ["/bin/sh", "-c", signerCommand] }),
-    );
+    const [key] = await verifierKeys([signerKey]);
+    if (key) signers.push(commandSigner({ key, command: ["/bin/sh", "-c", signerCommand] }));
   }
   for (const file of signingKey) signers.push(await keyFileSigner(file, origin));
   if (signers.length > 0) return signers;

@@ -58,10 +58,10 @@ export function addTrustToVerify(verify: Command): Command {
     .option("--state <file>", "with --key: what to remember of the log (default: in ~/.local/state/rynxs)")
     .option("--no-state", "with --key: remember nothing")
     .addOption(
-      new Option("--since <where>", "with --key: begin behind what is remembered, or with the first event").choices([
-        "state",
-        "start",
-      ]),
+      new Option(
+        "--since <where>",
+        "with --key: begin with the first event (default), or behind what was verified before",
+      ).choices(["state", "start"]),
     );
 }
 

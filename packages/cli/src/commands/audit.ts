@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import type { Head } from "@rynxs/event-store";
-import type { AuditReport, VerifierKey } from "@rynxs/event-store/trust";
+import type { AuditReport } from "@rynxs/event-store/trust";
 import { auditDocument } from "../audit/document.js";
 import { auditHtml } from "../audit/html.js";
 import { auditJson } from "../audit/json.js";
@@ -12,6 +12,7 @@ import { fileError, WholeFile } from "../export/whole-file.js";
 import type { StoreFlags } from "../options.js";
 import { openStore, withStore } from "../options.js";
 import { startProgress } from "../progress.js";
+import { verifierKeys } from "../trust-keys.js";
 import { version } from "../version.js";
 
 export type AuditFormat = "text" | "md" | "json" | "html";
@@ -32,8 +33,8 @@ export interface AuditFlags extends StoreFlags {
 /** @returns the exit code: the report itself is the output, also when the log is not what it should be */
 export async function audit(flags: AuditFlags, { output, interrupts }: Context): Promise<number> {
   const format = formatOf(flags, output.json);
-  const keys = await keysOf(flags.key);
-  const witnesses = await keysOf(flags.witnessKey);
+  const keys = await verifierKeys(flags.key ?? []);
+  const witnesses = await verifierKeys(flags.witnessKey ?? []);
   const checkpoint = flags.checkpoint === undefined ? undefined : await bytesOf(flags.checkpoint);
   const trust = await import("@rynxs/event-store/trust");
   const report = await withStore(openStore(flags, output, { readOnly: true }), async (store) => {
@@ -94,17 +95,6 @@ async function written(path: string, text: string): Promise<{ bytes: number; sha
     await file.discard();
     throw error;
   }
-}
-
-/** Verifier keys, each as its text or in a file with one a line. */
-async function keysOf(given: readonly string[] = []): Promise<VerifierKey[]> {
-  const { parseVerifierKey } = await import("@rynxs/event-store/trust");
-  const lines = await Promise.all(
-    given.map(async (key) => (/^[^+]+\+[0-9a-f]{8}\+/.test(key) ? [key] : (await bytesOf(key)).toString().split("\n"))),
-  );
-  const keys = lines.flat().filter((line) => line.trim() !== "");
-  if (given.length > 0 && keys.length === 0) throw usageError("the key file is empty");
-  return keys.map(parseVerifierKey);
 }
 
 /** Far more than any key or checkpoint has. */

@@ -6,7 +6,7 @@ import { openStore, withStore } from "../options.js";
 import { startProgress } from "../progress.js";
 import { count } from "../text.js";
 import { cosigningOf, type WitnessesFlags } from "../witnesses.js";
-import { signerMemory, signersOf, type SigningFlags } from "../trust-keys.js";
+import { signerMemory, signersOf, verifierKeys, type SigningFlags } from "../trust-keys.js";
 
 export interface CheckpointFlags extends SigningFlags, WitnessesFlags {
   readonly every?: number;
@@ -25,14 +25,15 @@ export async function checkpoint(flags: CheckpointFlags, context: Context): Prom
   const [first] = signers;
   if (first === undefined) throw usageError("which key?");
   const origin = flags.origin ?? first.key.name;
-  const { Checkpointer, parseVerifierKey } = await import("@rynxs/event-store/trust");
+  const { Checkpointer } = await import("@rynxs/event-store/trust");
+  const trusted = await verifierKeys(flags.trustedKey ?? []);
   const memories = await Promise.all(signers.map((signer) => signerMemory(signer, origin, flags.stateDir)));
   const cosign = await cosigningOf(flags, output, interrupts.stop);
   await withStore(openStore(flags, output, { readOnly: true }), async (store) => {
     const checkpointer = new Checkpointer(store, {
       signers: signers.map((signer, i) => ({ signer, memory: memories[i] ?? fail() })),
       origin: flags.origin,
-      keys: (flags.trustedKey ?? []).map((text) => parseVerifierKey(text)),
+      keys: trusted,
       every: flags.every,
       atEnd: flags.watch !== true || flags.every === undefined,
       rebuild: flags.rebuild,

@@ -39,7 +39,7 @@ export async function verifyWithKey(flags: VerifyTrustFlags, { output, interrupt
           checkpoint,
           fromCheckpoint,
           memory,
-          full: flags.since === "start",
+          full: flags.since === "start" || (flags.since === undefined && fromCheckpoint === undefined),
           expectedHead: flags.expectHead,
           segments: flags.segments ?? false,
           workers: flags.jobs ?? Math.min(availableParallelism(), MAX_DEFAULT_JOBS),

@@ -23,7 +23,7 @@ const POSITION = /^_positions\/([A-Za-z0-9._-]{1,200})\.json$/;
 /** C2SP tlog-tiles: levels 0 … 63, numbers in groups of three digits, all but the last with an x, partial tiles of 1 … 255. */
 const TILE =
   /^_tlog\/tile\/(?:entries|[0-9]|[1-5][0-9]|6[0-3])\/((?:x[0-9]{3}\/)*[0-9]{3})(?:\.p\/([1-9][0-9]{0,2}))?$/;
-const CHECKPOINT = /^_tlog\/(?:checkpoint|checkpoints\/(?:0|[1-9][0-9]{0,15}))$/;
+const CHECKPOINT = /^_tlog\/(?:checkpoint|(?:checkpoints|edges)\/(?:0|[1-9][0-9]{0,15}))$/;
 const DOCTOR_PROBE = /^_probe-[^/]+$/;
 const NESTED =
   /^(.*?\/)(?:[0-9]{10}\.json|_head\.json|_probe\.json|_(?:segments|index|snapshots|positions|imports|tlog)\/.*)$/s;

@@ -6,7 +6,7 @@ Measures the packages' build side by side with what it is compared with: in roun
 contender, in turn. Ratios are of measurements of the same round.
 
   NAME        scenarios to run; default: all
-  --rounds N  rounds; default: 5 (memory, scale-verify, long-scale, long-compact, live, operator: 3; startup: 20)
+  --rounds N  rounds; default: 5 (memory, scale-verify, long-scale, long-compact, live, operator, trust: 3; startup: 20)
   --events N  events per measurement, instead of the scenario's own number
   --smoke     tiny sizes, one round, no server but the emulator, nothing is kept: does the suite work?
   --json      prints the results as one JSON document instead of tables

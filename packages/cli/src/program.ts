@@ -1,7 +1,6 @@
 import { Argument, Command, Option } from "commander";
 import type { AggregatesFlags } from "./commands/aggregates.js";
 import type { AppendFlags } from "./commands/append.js";
-import type { AuditFlags } from "./commands/audit.js";
 import type { CompactFlags } from "./commands/compact.js";
 import type { CopyFlags } from "./commands/copy.js";
 import type { DoctorFlags } from "./commands/doctor.js";
@@ -19,11 +18,9 @@ import type { RestoreFlags } from "./commands/restore.js";
 import type { ReplayFlags } from "./commands/replay.js";
 import type { ShredFlags } from "./commands/shred.js";
 import type { SnapshotFlags } from "./commands/snapshot.js";
-import type { WitnessFlags } from "./commands/witness.js";
 import type { VerifyTrustFlags } from "./commands/verify-trust.js";
 import type { Context } from "./context.js";
-import * as help from "./help.js";
-import { VERIFY_KEY } from "./help-trust.js";
+import * as help from "./help/index.js";
 import {
   addRetainOptions,
   addStoreOptions,
@@ -31,7 +28,6 @@ import {
   parseHash,
   parseHead,
   parseHours,
-  parseListen,
   parseRetainMode,
   parseSeconds,
   parseSeq,
@@ -113,7 +109,7 @@ export function buildProgram(
     );
 
   addTrustToVerify(
-    define(program, "verify", "check every record; exit 2 when something is wrong", help.VERIFY + VERIFY_KEY),
+    define(program, "verify", "check every record; exit 2 when something is wrong", help.VERIFY + help.VERIFY_KEY),
   )
     .option("--from <seq>", "begin here", parseSeq)
     .option("--expect-head <seq:hash>", "a head known from before: the log must still hold it", parseHead)
@@ -129,26 +125,6 @@ export function buildProgram(
           : (await import("./commands/verify.js")).verify(flags, context),
       ),
     );
-
-  define(program, "audit", "report on a log for an auditor; exit 2 when something is wrong", help.AUDIT)
-    .option("--from <seq>", "first seq", parseSeq)
-    .option("--to <seq>", "last seq", parseSeq)
-    .option("--expect-head <seq:hash>", "a head known from before: the log must still hold it", parseHead)
-    .option("--key <vkey|file>", "verifier key of the log; may be given several times", collect)
-    .option("--origin <name>", "of the log (default: the name of the first key)")
-    .option("--checkpoint <file>", "a signed checkpoint that was kept: the log must go on from it")
-    .option("--witness-key <vkey|file>", "verifier key of a witness; may be given several times", collect)
-    .option("--quorum <n>", "so many witnesses must have cosigned (default: all)", parseCount(1000))
-    .addOption(
-      new Option("--format <name>", "default: as the output's name says, else text").choices([
-        "text",
-        "md",
-        "json",
-        "html",
-      ]),
-    )
-    .option("--output <file>", "a file (default: standard output)")
-    .action((flags: AuditFlags) => run(async (context) => (await import("./commands/audit.js")).audit(flags, context)));
 
   define(program, "head", "print the last record's seq and hash", help.HEAD)
     .option("--reset", "accept that the stored head contradicts the log")
@@ -339,22 +315,6 @@ export function buildProgram(
     .option("--show <n>", "with --dry-run: so many events (default 5)", parseCount(1_000_000))
     .action((file: string, flags: ImportFlags) =>
       run(async (context) => (await import("./commands/import.js")).importEvents(file, flags, context)),
-    );
-
-  command(program, "witness", "cosign the checkpoints of logs, as a witness of C2SP tlog-witness", help.WITNESS)
-    .option("--logs <file>", "verifier keys of the logs, one a line")
-    .option("--key <file>", "private key of the witness")
-    .option("--state <dir>", "where it remembers what it has cosigned")
-    .addOption(
-      new Option("--listen <host:port>", "where it is asked")
-        .argParser(parseListen)
-        .default({ host: "127.0.0.1", port: 8080 }, "127.0.0.1:8080"),
-    )
-    .option("--max-connections <n>", "so many at once", parseCount(100_000), 256)
-    .option("--generate-key <name>", "make a key of this name in --key FILE, print its verifier key, and end")
-    .option("--json", "print JSON")
-    .action((flags: WitnessFlags) =>
-      run(async (context) => (await import("./commands/witness.js")).witness(flags, context)),
     );
 
   command(program, "demo", "show it at work, in a temporary directory", "").action(() =>

@@ -1,17 +1,19 @@
 import { Argument, Option, type Command } from "commander";
+import type { AuditFlags } from "./commands/audit.js";
 import type { CheckpointFlags } from "./commands/checkpoint.js";
 import type { KeyAction } from "./commands/key.js";
 import type { ProveFlags } from "./commands/prove.js";
 import type { VerifyTrustFlags } from "./commands/verify-trust.js";
+import type { WitnessFlags } from "./commands/witness.js";
 import type { Context } from "./context.js";
-import * as help from "./help-trust.js";
-import { parseCount, parseSeconds, parseSeq } from "./options.js";
+import * as help from "./help/index.js";
+import { parseCount, parseHead, parseListen, parseSeconds, parseSeq } from "./options.js";
 import type { SigningFlags, TrustFlags } from "./trust-keys.js";
 
 type Run = (work: (context: Context) => Promise<number> | Promise<void>) => Promise<void>;
 type Define = (program: Command, name: string, summary: string, more: string) => Command;
 
-/** The commands that sign a log, and that prove things of it. `define`: of a command on one store; `command`: of any. */
+/** The commands that sign a log, prove things of it, witness and audit it. `define`: of a command on one store; `command`: of any. */
 export function addTrustCommands(program: Command, run: Run, define: Define, command: Define): void {
   signing(define(program, "key", "make the key that signs a log's checkpoints, or show it", help.KEY))
     .addArgument(new Argument("<action>", "what to do").choices(["generate", "show"]))
@@ -47,6 +49,42 @@ export function addTrustCommands(program: Command, run: Run, define: Define, com
     .option("--json", "print JSON")
     .action((file: string, flags: TrustFlags) =>
       run(async (context) => (await import("./commands/verify-proof.js")).verifyProofFile(file, flags, context)),
+    );
+
+  define(program, "audit", "report on a log for an auditor; exit 2 when something is wrong", help.AUDIT)
+    .option("--from <seq>", "first seq", parseSeq)
+    .option("--to <seq>", "last seq", parseSeq)
+    .option("--expect-head <seq:hash>", "a head known from before: the log must still hold it", parseHead)
+    .option("--key <vkey|file>", "verifier key of the log; may be given several times", collect)
+    .option("--origin <name>", "of the log (default: the name of the first key)")
+    .option("--checkpoint <file>", "a signed checkpoint that was kept: the log must go on from it")
+    .option("--witness-key <vkey|file>", "verifier key of a witness; may be given several times", collect)
+    .option("--quorum <n>", "so many witnesses must have cosigned (default: all)", parseCount(1000))
+    .addOption(
+      new Option("--format <name>", "default: as the output's name says, else text").choices([
+        "text",
+        "md",
+        "json",
+        "html",
+      ]),
+    )
+    .option("--output <file>", "a file (default: standard output)")
+    .action((flags: AuditFlags) => run(async (context) => (await import("./commands/audit.js")).audit(flags, context)));
+
+  command(program, "witness", "cosign the checkpoints of logs, as a witness of C2SP tlog-witness", help.WITNESS)
+    .option("--logs <file>", "verifier keys of the logs, one a line")
+    .option("--key <file>", "private key of the witness")
+    .option("--state <dir>", "where it remembers what it has cosigned")
+    .addOption(
+      new Option("--listen <host:port>", "where it is asked")
+        .argParser(parseListen)
+        .default({ host: "127.0.0.1", port: 8080 }, "127.0.0.1:8080"),
+    )
+    .option("--max-connections <n>", "so many at once", parseCount(100_000), 256)
+    .option("--generate-key <name>", "make a key of this name in --key FILE, print its verifier key, and end")
+    .option("--json", "print JSON")
+    .action((flags: WitnessFlags) =>
+      run(async (context) => (await import("./commands/witness.js")).witness(flags, context)),
     );
 }
 

@@ -7,7 +7,7 @@ import { makeDirectory } from "../../system/directories.js";
 import { lockFile } from "../../system/file-lock.js";
 import { ioError } from "../../system/io-error.js";
 import { systemRuntime, type Runtime } from "../../system/runtime.js";
-import { createPrivateFile, readPrivateFile, replacePrivateFile } from "./private-file.js";
+import { createPrivateFile, readPrivateFile, replacePrivateFile } from "../note/private-file.js";
 
 /** What a signer or a verifier remembers of a log: a text that outlives the process, where whoever holds the log cannot change it. */
 export interface Memory {

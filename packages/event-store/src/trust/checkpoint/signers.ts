@@ -3,7 +3,7 @@ import { ConfigError, EventStoreError } from "../../core/errors.js";
 import { isSignedBy, type VerifierKey } from "../note/key.js";
 import type { NoteSigner } from "../note/signer.js";
 import { parseSignature, type NoteSignature } from "../note/signed-note.js";
-import { createPrivateFile, readPrivateFile } from "./private-file.js";
+import { createPrivateFile, readPrivateFile } from "../note/private-file.js";
 import { formatPrivateKey, generatePrivateKey, parsePrivateKey, signerOf } from "../note/private-key.js";
 
 const MAX_KEY_BYTES = 16 * 1024;

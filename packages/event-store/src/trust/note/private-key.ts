@@ -1,12 +1,8 @@
 import { createPrivateKey, randomBytes, type KeyObject } from "node:crypto";
-import { constants } from "node:fs";
-import { open, type FileHandle } from "node:fs/promises";
-import { dirname } from "node:path";
 import { BackendError, ConfigError } from "../../core/errors.js";
-import { syncDirectory } from "../../system/directories.js";
-import { errnoOf, ioError } from "../../system/io-error.js";
 import { decodeBase64 } from "./base64.js";
 import { publicKeyOf, TYPE_BYTES, verifierKey, type SignatureType } from "./key.js";
+import { createPrivateFile, readPrivateFile } from "./private-file.js";
 import { localCosigner, localSigner, type NoteSigner } from "./signer.js";
 
 /** A private key, with the name that it signs under. */
@@ -18,9 +14,7 @@ export interface PrivateKey {
 }
 
 const SEED_BYTES = 32;
-const MAX_FILE_BYTES = 4096;
-/** Rights of anybody but the owner. */
-const OTHERS = 0o077;
+const MAX_FILE_BYTES = 16 * 1024;
 
 /** A new key. `random`: gives so many bytes; default: the system's. */
 export function generatePrivateKey(
@@ -86,61 +80,29 @@ export function signerOf({ name, type, seed }: PrivateKey, now: () => number): N
 }
 
 /**
- * Reads a key file. It must be a file that nobody but its owner has any right to.
- * @throws ConfigError for what is no key; BackendError PATH_UNUSABLE when others may read it, or it cannot be read
+ * Reads a key file, which nobody but its owner has any right to.
+ * @throws ConfigError for what is no key; BackendError PATH_UNUSABLE when others may use it, or it cannot be read
  */
 export async function readPrivateKey(path: string): Promise<PrivateKey> {
-  let file: FileHandle | undefined;
+  const text = await readPrivateFile(path, MAX_FILE_BYTES);
+  if (text === null)
+    throw new BackendError("PATH_UNUSABLE", `there is no key file ${path}`, {
+      facts: { file: path, operation: "read", backendCode: "ENOENT" },
+    });
   try {
-    // a pipe of that name must not hold us up
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    // of the open file, so that it is the one that is read
-    const stats = await file.stat();
-    if (!stats.isFile()) throw unusable(path, "it is not a file");
-    if ((stats.mode & OTHERS) !== 0)
-      throw unusable(
-        path,
-        `its mode is ${(stats.mode & 0o777).toString(8).padStart(4, "0")}: others have rights to it`,
-        {
-          hint: `chmod 600 ${path}; if others may have read it, make a new key`,
-        },
-      );
-    const buffer = Buffer.alloc(MAX_FILE_BYTES);
-    const { bytesRead } = await file.read(buffer, 0, MAX_FILE_BYTES, 0);
-    return parsePrivateKey(buffer.toString("utf8", 0, bytesRead));
+    return parsePrivateKey(text);
   } catch (error) {
-    if (error instanceof ConfigError)
-      throw new ConfigError(`${path}: ${error.message}`, {
-        facts: { file: path },
-        ...(error.hint && { hint: error.hint }),
-      });
-    throw ioError(error, { operation: "read", file: path });
-  } finally {
-    await file?.close();
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError(`${path}: ${error.message}`, {
+      facts: { file: path },
+      ...(error.hint && { hint: error.hint }),
+    });
   }
 }
 
 /** Makes a key file, durable, with mode 0600. @throws BackendError PATH_UNUSABLE also when there is something of that name: a key is never replaced */
-export async function createPrivateKeyFile(path: string, key: PrivateKey): Promise<void> {
-  const text = `${formatPrivateKey(key)}\n`;
-  try {
-    const file = await open(path, "wx", 0o600);
-    try {
-      // an ACL of the directory may have given more
-      await file.chmod(0o600);
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await syncDirectory(dirname(path));
-  } catch (error) {
-    if (errnoOf(error) === "EEXIST")
-      throw unusable(path, "there is a file of that name, and keys are never replaced", {
-        hint: "choose another name",
-      });
-    throw ioError(error, { operation: "create", file: path });
-  }
+export function createPrivateKeyFile(path: string, key: PrivateKey): Promise<void> {
+  return createPrivateFile(path, `${formatPrivateKey(key)}\n`);
 }
 
 function publicHalf({ name, type, seed }: PrivateKey): NoteSigner["key"] {
@@ -150,12 +112,5 @@ function publicHalf({ name, type, seed }: PrivateKey): NoteSigner["key"] {
 function notAKey(problem: string): ConfigError {
   return new ConfigError(`what was given as a private key ${problem}`, {
     hint: "a private key is one line PRIVATE+KEY+NAME+ID+KEY, as `rynxs key generate` writes it, or an Ed25519 key in PEM",
-  });
-}
-
-function unusable(file: string, problem: string, more: { readonly hint?: string } = {}): BackendError {
-  return new BackendError("PATH_UNUSABLE", `the key file ${file} cannot be used: ${problem}`, {
-    facts: { file },
-    ...more,
   });
 }

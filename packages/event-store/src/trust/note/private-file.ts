@@ -19,10 +19,14 @@ export async function readPrivateFile(path: string, maxBytes: number): Promise<s
   try {
     const { mode, size } = await file.stat();
     if ((mode & 0o077) !== 0)
-      throw new BackendError("PATH_UNUSABLE", `${path} can be used by others than its owner`, {
-        facts: { file: path, operation: "open", expected: "0600", actual: `0${(mode & 0o777).toString(8)}` },
-        hint: `chmod 600 ${path}; if it is a key, consider whether others have read it`,
-      });
+      throw new BackendError(
+        "PATH_UNUSABLE",
+        `${path} can be used by others than its owner: its mode is ${(mode & 0o777).toString(8)}`,
+        {
+          facts: { file: path, operation: "open", expected: "0600", actual: `0${(mode & 0o777).toString(8)}` },
+          hint: `chmod 600 ${path}; if it is a key, consider whether others have read it`,
+        },
+      );
     if (size > maxBytes)
       throw new BackendError("PATH_UNUSABLE", `${path} is too large to be one of these files`, {
         facts: { file: path, operation: "read", expected: maxBytes, actual: size },

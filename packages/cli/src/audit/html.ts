@@ -13,7 +13,7 @@ dl { display: grid; grid-template-columns: minmax(9rem, max-content) 1fr; gap: .
 dt { opacity: .75; } dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; margin: .6rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-th { font-weight: 600; }
+th { font-weight: 600; white-space: nowrap; } td:first-child { min-width: 11rem; }
 @media print {
   @page { margin: 18mm; }
   :root { color-scheme: light; font-size: 10pt; --good: #000; --bad: #000; }
